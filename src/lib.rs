@@ -1,0 +1,16 @@
+//! Tollgate: a regression gate for WebAssembly compile backends.
+//!
+//! Data flows one way, `config → plan → measure → judge → report → post`, and each arrow is a plain serializable value.
+//! ARCHITECTURE.md is the map.
+
+pub mod baseline;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod engine;
+pub mod exit;
+pub mod judge;
+pub mod measure;
+pub mod model;
+pub mod plan;
+pub mod report;

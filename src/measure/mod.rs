@@ -1,0 +1,3 @@
+//! Measuring: the worker protocol, both of its ends, and what is recorded of the machine.
+
+pub mod protocol;

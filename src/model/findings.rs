@@ -1,0 +1,128 @@
+//! What the judge found. Reports render this and compute nothing further.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{BackendId, Cell, SampleId};
+use super::settings::Tolerance;
+use super::units::{Bytes, Nanos};
+use super::verdict::{Failure, Verdict};
+
+/// The judgement on a whole run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Findings {
+    pub outcome: Outcome,
+    /// Gating cells by verdict name; every verdict is present, also with 0.
+    pub counts: BTreeMap<String, u32>,
+    /// One entry a cell, sorted by cell.
+    pub cells: Vec<CellFinding>,
+    /// Worker failures, one for each sample and backend at most.
+    pub failures: Vec<PairFailure>,
+    pub tradeoffs: Vec<TradeOff>,
+    /// Things a reader must know to believe the verdict, in plain words.
+    pub notes: Vec<String>,
+    pub spending: Spending,
+}
+
+/// What the whole run comes to; the exit code follows from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    Pass,
+    /// Only where the settings make inconclusive or missing cells fail.
+    Inconclusive,
+    Regressed,
+    Broken,
+}
+
+/// The judgement on one cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CellFinding {
+    pub cell: Cell,
+    pub verdict: Verdict,
+    pub gating: Gating,
+    /// What the baseline leads one to expect on this machine.
+    pub base: Option<Quantity>,
+    /// What was measured.
+    pub head: Option<Quantity>,
+    pub change: Option<Change>,
+    pub tolerance: Option<EffectiveTolerance>,
+    /// Launches that went into the figure.
+    pub launches: u32,
+    /// What supports or weakens the verdict, in plain words.
+    pub evidence: Vec<String>,
+}
+
+/// Whether a cell's verdict counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "gating", content = "reason", rename_all = "kebab-case")]
+pub enum Gating {
+    /// Counts towards the outcome.
+    Gates,
+    /// Judged and shown, but does not fail the run, for this reason.
+    Advisory(String),
+    /// Shown for information; not judged.
+    Information,
+}
+
+/// A figure with its unit.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "unit", content = "value", rename_all = "kebab-case")]
+pub enum Quantity {
+    /// Nanoseconds for one operation.
+    Nanoseconds(f64),
+    Bytes(Bytes),
+    Count(u64),
+    Score(f64),
+}
+
+/// Relative change against the baseline, as fractions: 0.02 is 2 % more. For exact metrics the interval is a point.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    pub relative: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+/// The tolerance that was applied to a cell, and where it comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EffectiveTolerance {
+    pub tolerance: Tolerance,
+    /// Added to the relative tolerance for what runs differ by from day to day.
+    pub widened_by: f64,
+    pub origin: String,
+    /// Share of the allowance that the change takes: 1 is all of it. Absent where the tolerance is zero.
+    pub used: Option<f64>,
+}
+
+/// A launch that failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PairFailure {
+    pub sample: SampleId,
+    pub backend: BackendId,
+    pub failure: Failure,
+}
+
+/// One backend's standing, as geometric means over the samples that all backends measured; ratios to the best.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TradeOff {
+    pub backend: BackendId,
+    /// Samples that went into the means.
+    pub samples: u32,
+    pub compile: Option<f64>,
+    pub size: Option<f64>,
+    pub memory: Option<f64>,
+    pub execute: Option<f64>,
+}
+
+/// Where the run's time went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spending {
+    pub elapsed: Nanos,
+    /// In timed batches and yardsticks.
+    pub measuring: Nanos,
+    /// In launches otherwise: starting workers, untimed preparation, checks of output.
+    pub workers: Nanos,
+    pub launches: u32,
+}

@@ -1,0 +1,1 @@
+//! Which cells a run measures, and in which order. Pure: the seed decides every choice.

@@ -1,0 +1,1 @@
+//! Reports: findings in, text out. All rounding and ordering is in `view`.

@@ -1,1 +1,277 @@
-//! Command line.
+//! The command line: its shape and its help. What the commands do is `commands`' business.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::commands::{self, ui::Ui};
+use crate::exit::{self, Exit};
+use crate::measure::worker;
+use crate::model::Tier;
+
+/// Regression gate for WebAssembly compile backends.
+///
+/// Runs samples through every stage (validate, compile, serialize, deserialize, instantiate, execute) of every backend,
+/// compares time, artifact size and memory with the baselines committed in the repository, explains the difference and
+/// fails only when it is sure.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    /// When to use colour.
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, env = "TOLLGATE_COLOR", value_name = "WHEN")]
+    color: Colour,
+}
+
+/// What `--help` shows before the exit codes.
+const EXAMPLES: &str = "\
+A first go:
+  tollgate init                      look for .wasm files, write tollgate.yml and a first baseline
+  tollgate list                      what a run measures and what it costs
+  tollgate run                       measure, compare, decide
+  tollgate run --update-baselines    accept what was measured
+";
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    Always,
+    Never,
+}
+
+/// What a report is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For a terminal.
+    Text,
+    /// For programs; versioned and documented in docs/results.md.
+    Json,
+    /// For a pull request.
+    Markdown,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure the samples on the backends, compare with the baselines, report and decide
+    Run(Box<RunArgs>),
+    /// Judge a saved results.json again, by its own baselines or by others, and decide
+    Judge(JudgeArgs),
+    /// Render the report of a saved results.json; always exits 0 when it could
+    Report(ReportArgs),
+    /// Show what a run would measure and what it would cost
+    List(ListArgs),
+    /// Look for .wasm files and write a commented tollgate.yml and a first baseline
+    Init(InitArgs),
+    /// Be a worker: speak the worker protocol on standard input and output
+    #[command(hide = true)]
+    Worker,
+}
+
+/// Where the configuration and the baselines are.
+#[derive(Debug, Clone, Args)]
+pub struct Places {
+    /// Configuration file [default: tollgate.yml here or in a folder above].
+    #[arg(long, env = "TOLLGATE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Folder of the baselines [default: `baselines` in the configuration].
+    #[arg(long, env = "TOLLGATE_BASELINES", value_name = "DIR")]
+    pub baselines: Option<PathBuf>,
+}
+
+/// What to take.
+#[derive(Debug, Clone, Args)]
+pub struct Filters {
+    /// Sample to take, by id or glob, whatever its tier; or a path to a .wasm file or a folder that the configuration
+    /// does not list. Repeatable.
+    #[arg(long = "sample", value_name = "GLOB|PATH")]
+    pub samples: Vec<String>,
+
+    /// Backend to take, by id or glob. Repeatable.
+    #[arg(long = "backend", value_name = "GLOB")]
+    pub backends: Vec<String>,
+
+    /// Stage to measure, by name or glob; a composite stands for its parts. Repeatable.
+    #[arg(long = "stage", value_name = "GLOB")]
+    pub stages: Vec<String>,
+
+    /// How much of the suite to take: seconds, minutes, or everything.
+    #[arg(long, value_enum, default_value_t = TierArg::Pr, env = "TOLLGATE_TIER")]
+    pub tier: TierArg,
+}
+
+/// The command line's mirror of [`Tier`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TierArg {
+    Smoke,
+    Pr,
+    Full,
+}
+
+impl From<TierArg> for Tier {
+    fn from(tier: TierArg) -> Self {
+        match tier {
+            TierArg::Smoke => Self::Smoke,
+            TierArg::Pr => Self::Pr,
+            TierArg::Full => Self::Full,
+        }
+    }
+}
+
+/// How a report is shown.
+#[derive(Debug, Clone, Args)]
+pub struct Show {
+    /// What to write on standard output.
+    #[arg(long, value_enum, default_value_t = Format::Text, env = "TOLLGATE_FORMAT")]
+    pub format: Format,
+
+    /// Show every cell, not only those that changed.
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub places: Places,
+    #[command(flatten)]
+    pub filters: Filters,
+    #[command(flatten)]
+    pub show: Show,
+
+    /// Time to spend on measuring, such as `90s` or `5m`. Every sample is launched at least once on every backend, also
+    /// where that alone takes longer.
+    #[arg(long, default_value = "4m", value_parser = humantime::parse_duration, env = "TOLLGATE_BUDGET")]
+    pub budget: Duration,
+
+    /// Source of every random choice [default: drawn, and recorded in the results].
+    #[arg(long)]
+    pub seed: Option<u64>,
+
+    /// Folder for results.json.
+    #[arg(long, default_value = "tollgate-out", value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// Accept what was measured: rewrite the baseline entries that moved beyond noise, and show the difference.
+    #[arg(long)]
+    pub update_baselines: bool,
+
+    #[command(flatten)]
+    pub update: UpdateArgs,
+}
+
+/// How a measurement is accepted.
+#[derive(Debug, Clone, Default, Args)]
+pub struct UpdateArgs {
+    /// Why the baselines change; demanded where an entry is loosened or removed.
+    #[arg(long, requires = "update_baselines", value_name = "TEXT")]
+    pub reason: Option<String>,
+
+    /// Leave committed times as they are: for accepting sizes and memory on another class of runner.
+    #[arg(long, requires = "update_baselines")]
+    pub keep_times: bool,
+
+    /// Record how far this run lies from the baseline, as spread between runs of the same code.
+    #[arg(long, requires = "update_baselines")]
+    pub record_spread: bool,
+
+    /// Let --update-baselines work where the environment says CI.
+    #[arg(long, requires = "update_baselines")]
+    pub allow_update_in_ci: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct JudgeArgs {
+    /// A results.json, the journal of a run that died, or a folder that holds either.
+    pub results: PathBuf,
+
+    /// Judge by the baselines in this folder instead of those that the run read.
+    #[arg(long, env = "TOLLGATE_BASELINES", value_name = "DIR")]
+    pub baselines: Option<PathBuf>,
+
+    /// Judge by the thresholds of this configuration instead of those of the run.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub show: Show,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// A results.json, the journal of a run that died, or a folder that holds either.
+    pub results: PathBuf,
+
+    #[command(flatten)]
+    pub show: Show,
+}
+
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    pub places: Places,
+    #[command(flatten)]
+    pub filters: Filters,
+
+    /// What to write on standard output.
+    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+    pub format: ListFormat,
+}
+
+/// What a plan is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Where to look for .wasm files and to write tollgate.yml.
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+
+    /// Write the configuration only; measure no first baseline.
+    #[arg(long)]
+    pub no_baseline: bool,
+
+    /// Time to spend on the first baseline.
+    #[arg(long, default_value = "4m", value_parser = humantime::parse_duration)]
+    pub budget: Duration,
+}
+
+/// Runs the command line and returns the code to exit with; see [`exit`].
+#[must_use]
+pub fn main() -> ExitCode {
+    let command = Cli::command().after_help(format!("{EXAMPLES}\n{}", exit::HELP));
+    let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed pipe is the reader's business, and clap knows which of the two streams to use.
+            _ = error.print();
+            return if error.use_stderr() { Exit::CouldNotRun.into() } else { Exit::Pass.into() };
+        }
+    };
+    let ui = Ui::new(cli.color);
+    let outcome = match cli.command {
+        Command::Worker => return worker::main(),
+        Command::Run(args) => commands::run::run(&args, &ui),
+        Command::Judge(args) => commands::judge::run(&args, &ui),
+        Command::Report(args) => commands::report::run(&args, &ui),
+        Command::List(args) => commands::list::run(&args, &ui),
+        Command::Init(args) => commands::init::run(&args, &ui),
+    };
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            ui.error(&error);
+            Exit::CouldNotRun.into()
+        }
+    }
+}

@@ -1,1 +1,13 @@
-//! The commands: the only place that wires the steps together.
+//! The commands: the only place that wires the steps of the data flow together, and the only one that prints.
+
+pub mod init;
+pub mod judge;
+pub mod list;
+pub mod report;
+pub mod run;
+pub mod ui;
+
+mod measuring;
+mod progress;
+mod setup;
+mod update;

@@ -1,3 +1,15 @@
 //! Measuring: the worker protocol, both of its ends, and what is recorded of the machine.
 
+pub mod cancel;
+pub mod child;
+mod death;
+pub mod journal;
+pub mod launch;
+pub mod machine;
 pub mod protocol;
+pub mod spawn;
+pub mod meters;
+pub mod observe;
+pub mod stages;
+pub mod worker;
+pub mod yardstick;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::baseline::Entry;
 use super::ids::{BackendId, Cell, SampleId};
 use super::settings::Tolerance;
 use super::units::{Bytes, Nanos};
@@ -46,6 +47,10 @@ pub struct CellFinding {
     pub base: Option<Quantity>,
     /// What was measured.
     pub head: Option<Quantity>,
+    /// The entry that a baseline would hold for this measurement; absent where nothing of the cell is fit to be committed.
+    /// The one place from which an update takes its figures.
+    #[serde(default)]
+    pub measured: Option<Entry>,
     pub change: Option<Change>,
     pub tolerance: Option<EffectiveTolerance>,
     /// Launches that went into the figure.

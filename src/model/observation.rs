@@ -46,6 +46,9 @@ impl Observation {
 /// interrupt work per batch stays below it; a lost time slice (3 ms or more) does not, for any batch under 150 ms.
 pub const DISTURBED_SHARE: f64 = 0.02;
 
+/// Version of the yardstick kernels; raised with every change to them, because committed ratios are ratios to their times.
+pub const YARDSTICK_VERSION: u32 = 1;
+
 /// The small frozen native kernels that say how fast this machine is right now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

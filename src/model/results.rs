@@ -9,7 +9,7 @@ use super::ids::{BackendId, SampleId};
 use super::machine::Machine;
 use super::observation::Launch;
 use super::sample::{BackendSpec, Sample};
-use super::settings::Settings;
+use super::settings::{Effort, Settings};
 use super::stage::Stage;
 use super::units::Nanos;
 
@@ -37,6 +37,9 @@ pub struct Header {
     pub started: String,
     /// Source of every random choice.
     pub seed: u64,
+    /// Version of the yardstick kernels that the launches read.
+    pub yardstick: u32,
+    pub effort: Effort,
     pub machine: Machine,
     pub settings: Settings,
     pub samples: Vec<Sample>,

@@ -63,3 +63,33 @@ pub struct ThresholdRule {
     /// Where the rule stands: `default` or `tollgate.yml:12`.
     pub origin: String,
 }
+
+/// How much is measured in one launch. The launch is the unit of replication, so many short launches tell more than few
+/// long ones; the defaults keep a launch of a mid-sized module near a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Effort {
+    /// Shortest batch.
+    pub min_batch: Nanos,
+    /// Observations of one stage at most; their median is the launch's figure.
+    pub max_observations: u32,
+    /// Time for the observations of one stage, without preparation.
+    pub time_cap: Nanos,
+    /// Rounds of the yardstick before the first stage.
+    pub yardsticks_before: u32,
+    /// Rounds of the yardstick after each stage.
+    pub yardsticks_after: u32,
+}
+
+impl Default for Effort {
+    fn default() -> Self {
+        Self {
+            // Ten thousand times what reading the clock costs.
+            min_batch: Nanos(1_000_000),
+            // Beyond some fifteen, the scatter between launches outweighs what further ones within a launch add.
+            max_observations: 15,
+            time_cap: Nanos(150_000_000),
+            yardsticks_before: 3,
+            yardsticks_after: 1,
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! `tollgate run`: measure, save, judge, report, and on request accept.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use super::measuring::Measuring;
+use super::setup::{self, Setup};
+use super::ui::Ui;
+use super::update;
+use crate::cli::RunArgs;
+use crate::exit::Exit;
+use crate::judge;
+use crate::measure::cancel::Cancel;
+use crate::measure::journal::Journal;
+use crate::measure::machine;
+use crate::model::findings::Outcome;
+use crate::model::observation::YARDSTICK_VERSION;
+use crate::model::results::{EndReason, Header, RESULTS_VERSION};
+use crate::model::settings::Effort;
+use crate::model::{Results, Settings};
+
+/// Runs the command.
+///
+/// # Errors
+/// When it could not do its job: usage, configuration, environment, input or output.
+pub fn run(args: &RunArgs, ui: &Ui) -> anyhow::Result<Exit> {
+    if args.update_baselines {
+        update::refuse_in_ci(args.update.allow_update_in_ci)?;
+    }
+    let setup = setup::setup(&args.places, &args.filters, ui)?;
+    let header = header(args, &setup)?;
+    let cancel = Cancel::install().context("failed to install the handler for Ctrl-C")?;
+    let results = measure(header, &args.out, &cancel, ui)?;
+    let saved = save(&results, &args.out, ui);
+
+    let findings = judge::judge(&results);
+    ui.findings(&results, &findings, &args.show)?;
+    if results.end.reason == EndReason::Interrupted {
+        ui.warn("interrupted: the report covers what was measured until then");
+        return Ok(Exit::Interrupted);
+    }
+    saved?;
+    if !args.update_baselines {
+        return Ok(findings.outcome.into());
+    }
+    update::update(&results, &findings, &setup.baselines_dir, &args.update, ui)?;
+    Ok(match findings.outcome {
+        // What regressed or was missing has just been accepted, with its reason on record.
+        Outcome::Regressed | Outcome::Inconclusive => Exit::Pass,
+        Outcome::Pass | Outcome::Broken => findings.outcome.into(),
+    })
+}
+
+/// Everything that is fixed before the first launch.
+fn header(args: &RunArgs, setup: &Setup) -> anyhow::Result<Header> {
+    let config = &setup.config;
+    let used: BTreeSet<_> = setup.plan.iter().map(|pair| &pair.backend).collect();
+    let backends: Vec<_> = config.backends.iter().filter(|backend| used.contains(&backend.id)).cloned().collect();
+    let settings = Settings {
+        tier: args.filters.tier.into(),
+        budget: args.budget.into(),
+        stages: setup.selection.stage_set()?,
+        sample_globs: setup.selection.samples.clone(),
+        backend_globs: setup.selection.backends.clone(),
+        thresholds: config.thresholds.clone(),
+        fail_on: config.fail_on.clone(),
+        limits: config.limits,
+    };
+    Ok(Header {
+        version: RESULTS_VERSION,
+        tollgate: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: machine::this_commit(&config.root),
+        started: jiff::Timestamp::now()
+            .round(jiff::Unit::Second)
+            .unwrap_or_else(|_| jiff::Timestamp::now())
+            .to_string(),
+        seed: args.seed.unwrap_or_else(rand::random),
+        yardstick: YARDSTICK_VERSION,
+        effort: Effort::default(),
+        machine: machine::probe(),
+        settings,
+        samples: config.samples.clone(),
+        baselines: setup::baselines(&setup.baselines_dir, &backends)?,
+        backends,
+        plan: setup.plan.clone(),
+    })
+}
+
+/// Measures with a journal in `out` and a scratch folder beside it.
+fn measure(header: Header, out: &Path, cancel: &Cancel, ui: &Ui) -> anyhow::Result<Results> {
+    let mut journal = Journal::create(out, &header)?;
+    let scratch = tempfile::Builder::new()
+        .prefix("tollgate-")
+        .tempdir()
+        .context("failed to make a scratch folder; set TMPDIR to a folder with room")?;
+    Ok(Measuring::new(header, &mut journal, scratch.path(), cancel, ui).run())
+}
+
+/// Saves results.json; where that fails, elsewhere: nothing that was measured is lost while there is a place for it.
+fn save(results: &Results, out: &Path, ui: &Ui) -> anyhow::Result<PathBuf> {
+    match Journal::finish(out, results) {
+        Ok(path) => {
+            ui.info(&format!("results: {}", path.display()));
+            Ok(path)
+        }
+        Err(error) => {
+            let fallback = std::env::temp_dir().join(format!("tollgate-{}", std::process::id()));
+            let context = match Journal::finish(&fallback, results) {
+                Ok(path) => format!("failed to save the results in {}; they are in {}", out.display(), path.display()),
+                Err(_) => format!("failed to save the results in {}; the report above is all there is", out.display()),
+            };
+            Err(anyhow::Error::new(error).context(context))
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What several commands start with: the configuration, the filters, the plan and the baselines of a run.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use super::ui::Ui;
+use crate::baseline::store;
+use crate::cli::{Filters, Places};
+use crate::config::{self, Config};
+use crate::measure::journal;
+use crate::model::machine::Target;
+use crate::model::results::PlannedPair;
+use crate::model::sample::EngineSpec;
+use crate::model::{BackendId, BackendSpec, Baseline, Results, Sample};
+use crate::plan::{self, Selection};
+
+/// A configuration with the filters applied.
+#[derive(Debug)]
+pub struct Setup {
+    pub config: Config,
+    pub selection: Selection,
+    pub plan: Vec<PlannedPair>,
+    pub baselines_dir: PathBuf,
+}
+
+/// Reads the configuration, applies the filters and makes the plan.
+///
+/// # Errors
+/// When the configuration is missing or wrong, a filter matches nothing, or this build lacks a compiler.
+pub fn setup(places: &Places, filters: &Filters, ui: &Ui) -> anyhow::Result<Setup> {
+    let cwd = std::env::current_dir().context("failed to find the current folder")?;
+    let file = config::discover(places.config.as_deref(), &cwd)?;
+    let mut config = config::load(&file)?;
+    for warning in &config.warnings {
+        ui.warn(warning);
+    }
+    let selection = Selection {
+        samples: add_paths(&filters.samples, &cwd, &mut config.samples, ui)?,
+        backends: filters.backends.clone(),
+        stages: filters.stages.clone(),
+    };
+    let plan = plan::pairs(&config.samples, &config.backends, &selection, filters.tier.into())?;
+    check_compilers(&config.backends, &plan)?;
+    let baselines_dir = places.baselines.clone().unwrap_or_else(|| config.baselines.clone());
+    Ok(Setup { config, selection, plan, baselines_dir })
+}
+
+/// Adds the samples that `--sample` names by path, and returns the filters as ids and globs.
+fn add_paths(filters: &[String], cwd: &Path, samples: &mut Vec<Sample>, ui: &Ui) -> anyhow::Result<Vec<String>> {
+    let mut globs = Vec::new();
+    for filter in filters {
+        let path = cwd.join(filter);
+        if samples.iter().any(|sample| sample.id.as_str() == filter) || !path.exists() {
+            globs.push(filter.clone());
+            continue;
+        }
+        let (extras, warnings) = config::load_extra_samples(&[path], cwd)?;
+        for warning in &warnings {
+            ui.warn(warning);
+        }
+        for extra in extras {
+            if let Some(known) = samples.iter().find(|known| known.id == extra.id) {
+                anyhow::ensure!(
+                    known.module == extra.module,
+                    "--sample {}: the configuration already has another sample `{}`; rename the file",
+                    filter.escape_debug(),
+                    extra.id
+                );
+            }
+            globs.push(globset::escape(extra.id.as_str()));
+            samples.retain(|known| known.id != extra.id);
+            samples.push(extra);
+        }
+    }
+    Ok(globs)
+}
+
+/// A build without a compiler must not report its cells as unsupported: the user chose the build.
+fn check_compilers(backends: &[BackendSpec], plan: &[PlannedPair]) -> anyhow::Result<()> {
+    let built = crate::engine::compilers();
+    for backend in backends {
+        let planned = plan.iter().any(|pair| pair.backend == backend.id);
+        if planned && backend.engine == EngineSpec::BuiltIn && !built.contains(&backend.compiler.as_str()) {
+            anyhow::bail!(
+                "this build of Tollgate has no `{}`, which the backend `{}` needs (it has {}); build with \
+                 `--features {}`, or leave the backend out with --backend",
+                backend.compiler,
+                backend.id,
+                built.join(", "),
+                backend.compiler,
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Reads the baselines of the backends; one without a file is absent from the map.
+///
+/// # Errors
+/// When a file is there and cannot be used.
+pub fn baselines(dir: &Path, backends: &[BackendSpec]) -> anyhow::Result<BTreeMap<BackendId, Baseline>> {
+    let target = Target::host();
+    let mut baselines = BTreeMap::new();
+    for backend in backends {
+        if let Some(baseline) = store::read(dir, &backend.id, &target)? {
+            baselines.insert(backend.id.clone(), baseline);
+        }
+    }
+    Ok(baselines)
+}
+
+/// Reads the results of an earlier run, and passes on what the reader of them noticed.
+///
+/// # Errors
+/// When there is nothing to read, or it is malformed or of another version.
+pub fn read(path: &Path, ui: &Ui) -> anyhow::Result<Results> {
+    let loaded = journal::read(path)?;
+    for warning in &loaded.warnings {
+        ui.warn(warning);
+    }
+    Ok(loaded.results)
+}

@@ -1,0 +1,61 @@
+//! `--update-baselines`: what it takes to accept a measurement, and showing what changed.
+
+use std::path::Path;
+
+use super::ui::Ui;
+use crate::baseline::update::Request;
+use crate::baseline::{diff, store, update};
+use crate::cli::UpdateArgs;
+use crate::model::{Findings, Results};
+
+/// CI never accepts a baseline by itself.
+///
+/// # Errors
+/// When the environment says CI and the update was not allowed there explicitly.
+pub fn refuse_in_ci(allowed: bool) -> anyhow::Result<()> {
+    let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false" && value != "0");
+    anyhow::ensure!(
+        allowed || !ci,
+        "--update-baselines does not run in CI by itself, because a gate that accepts what it finds is none; \
+         run it on your machine, or add --allow-update-in-ci to a workflow that people start by hand"
+    );
+    Ok(())
+}
+
+/// Proposes new baselines, shows the difference and writes them.
+///
+/// # Errors
+/// When an entry would be loosened without a reason, or a file cannot be written; the old file is then intact.
+pub fn update(results: &Results, findings: &Findings, dir: &Path, args: &UpdateArgs, ui: &Ui) -> anyhow::Result<()> {
+    let request = Request {
+        dir,
+        date: results.header.started.get(..10).unwrap_or_default(),
+        commit: results.header.commit.as_deref(),
+        reason: args.reason.as_deref(),
+        keep_times: args.keep_times,
+        record_spread: args.record_spread,
+    };
+    let proposals = update::propose(results, findings, &request)?;
+    if proposals.is_empty() {
+        ui.info("baselines: nothing moved beyond noise, nothing rewritten");
+    }
+    for proposal in &proposals {
+        ui.diff(&diff::render(proposal));
+        for moved in proposal.weakened() {
+            ui.warn(&format!("loosened on {}: {moved}", proposal.backend));
+        }
+        for entry in &proposal.not_updated {
+            ui.info(&format!("left as it was on {}: {}: {}", proposal.backend, entry.key, entry.why));
+        }
+        let path = store::replace(dir, proposal.old.as_ref(), &proposal.new)?;
+        ui.info(&format!(
+            "wrote {}: {} added, {} removed, {} tightened, {} loosened",
+            path.display(),
+            proposal.added.len(),
+            proposal.removed.len(),
+            proposal.tightened.len(),
+            proposal.loosened.len()
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,317 @@
+//! The cells of one planned pair: figures, verdict and tolerance of each, from its launches and its baseline.
+//!
+//! Picks which rule applies to a cell; the rules themselves are in `time` and `exact`.
+
+use super::context::{Context, Pair};
+use super::exact;
+use super::kernels::{KernelError, Location, geometric_mean, winsorised};
+use super::pooling::{self, LaunchFigure};
+use super::time;
+use crate::model::findings::{EffectiveTolerance, Gating, Quantity};
+use crate::model::observation::MemoryReading;
+use crate::model::verdict::InconclusiveReason;
+use crate::model::{
+    BackendId, Bytes, Cell, CellFinding, Entry, Metric, SampleId, Stage, StageKind, Tolerance, Verdict,
+};
+
+/// A cell with what the evidence needs to know of its launches.
+#[derive(Debug)]
+pub struct Judged {
+    pub finding: CellFinding,
+    /// Launches that went into a time; empty for other metrics.
+    pub figures: Vec<LaunchFigure>,
+}
+
+/// Every cell of the pair that was planned, in the order of stages.
+#[must_use]
+pub fn cells(context: &Context<'_>, pair: &Pair<'_>) -> Vec<Judged> {
+    let mut cells = Vec::new();
+    for stage in pair.stages.iter().copied() {
+        cells.extend(time_cell(context, pair, stage));
+        match stage {
+            Stage::Serialize => cells.extend(bytes_cell(context, pair, stage, Metric::Size)),
+            Stage::Compile => cells.extend(bytes_cell(context, pair, stage, Metric::Memory)),
+            _ => {}
+        }
+    }
+    cells
+}
+
+/// A cell with no figures and nothing decided yet.
+#[must_use]
+pub fn blank(pair_of: (&SampleId, &BackendId), stage: Stage, metric: Metric) -> CellFinding {
+    CellFinding {
+        cell: Cell { sample: pair_of.0.clone(), backend: pair_of.1.clone(), stage, metric },
+        verdict: Verdict::Pass,
+        gating: Gating::Gates,
+        base: None,
+        head: None,
+        measured: None,
+        change: None,
+        tolerance: None,
+        launches: 0,
+        evidence: Vec::new(),
+    }
+}
+
+/// The times of a stage, pooled over launches.
+struct Times {
+    figures: Vec<LaunchFigure>,
+    /// Of the logarithms of stage by yardstick; absent where no launch has a yardstick.
+    location: Option<Location>,
+    /// Geometric mean over launches, in nanoseconds.
+    yardstick: Option<f64>,
+    /// Nanoseconds for one operation.
+    head: f64,
+}
+
+fn times(pair: &Pair<'_>, stage: Stage) -> Result<Option<Times>, KernelError> {
+    let mut figures = Vec::new();
+    for launch in &pair.launches {
+        figures.extend(pooling::figure(launch, stage)?);
+    }
+    if figures.iter().any(|figure| figure.log_ratio.is_some()) {
+        figures.retain(|figure| figure.log_ratio.is_some());
+    }
+    if figures.is_empty() {
+        return Ok(None);
+    }
+    let ratios: Vec<f64> = figures.iter().filter_map(|figure| figure.log_ratio).collect();
+    let yardsticks: Vec<f64> = figures.iter().filter_map(|figure| figure.yardstick).collect();
+    if ratios.is_empty() {
+        let head = geometric_mean(&figures.iter().map(|figure| figure.nanos).collect::<Vec<_>>())?;
+        return Ok(Some(Times { figures, location: None, yardstick: None, head }));
+    }
+    let location = winsorised(&ratios, time::LAUNCH_PRIOR)?;
+    let yardstick = geometric_mean(&yardsticks)?;
+    let head = location.mean.exp() * yardstick;
+    if !(head.is_finite() && head > 0.0) {
+        return Err(KernelError::NotFinite);
+    }
+    Ok(Some(Times { figures, location: Some(location), yardstick: Some(yardstick), head }))
+}
+
+fn time_cell(context: &Context<'_>, pair: &Pair<'_>, stage: Stage) -> Option<Judged> {
+    let information = matches!(stage.kind(), StageKind::Information);
+    let mut finding = blank((pair.sample, pair.backend), stage, Metric::Time);
+    finding.gating = if information { Gating::Information } else { context.time_gating(pair.backend) };
+    let times = times(pair, stage);
+    if let Ok(Some(times)) = &times {
+        finding.head = Some(Quantity::Nanoseconds(times.head));
+        finding.launches = count(times.figures.len());
+    }
+    if let Some(failure) = pair.broken.get(&stage) {
+        finding.verdict = Verdict::Broken((*failure).clone());
+        finding.gating = Gating::Gates;
+    } else if let Some((reason, launches)) = unsupported(pair, stage) {
+        unsupported_cell(context, pair, &mut finding, reason, launches);
+    } else {
+        match &times {
+            Err(error) => finding.verdict = Verdict::Inconclusive(time::reason(*error)),
+            Ok(None) if information => return None,
+            Ok(None) => finding.verdict = too_few(0, time::MIN_LAUNCHES),
+            Ok(Some(_)) if information => {}
+            Ok(Some(times)) => measured_time(context, pair, &mut finding, times),
+        }
+    }
+    Some(Judged { finding, figures: times.ok().flatten().map(|times| times.figures).unwrap_or_default() })
+}
+
+/// Why the stage, or one that it needs, is unsupported, and in how many launches.
+fn unsupported<'r>(pair: &Pair<'r>, stage: Stage) -> Option<(&'r str, usize)> {
+    let of = |stage: Stage| -> Vec<&'r str> {
+        let records = pair.launches.iter().filter_map(|launch| launch.stages.get(&stage));
+        records.filter_map(pooling::unsupported).collect()
+    };
+    let own = of(stage);
+    if let Some(reason) = own.first() {
+        return Some((reason, own.len()));
+    }
+    if pair.launches.iter().any(|launch| launch.stages.contains_key(&stage)) {
+        return None;
+    }
+    stage.needs().iter().find_map(|need| of(*need).first().map(|reason| (*reason, pair.launches.len())))
+}
+
+fn unsupported_cell(context: &Context<'_>, pair: &Pair<'_>, finding: &mut CellFinding, reason: &str, launches: usize) {
+    let stage = finding.cell.stage;
+    finding.verdict = Verdict::Unsupported(reason.to_owned());
+    if finding.gating == Gating::Information {
+        return;
+    }
+    // What a backend supports does not depend on how fast the runner is.
+    finding.gating = context.exact_gating(pair.backend);
+    finding.measured = Some(Entry::Unsupported(reason.to_owned()));
+    if launches < pair.launches.len() {
+        finding.evidence.push(format!("unsupported in {launches} of {} launches", pair.launches.len()));
+    }
+    match pair.entry(stage, Metric::Time) {
+        Some(Entry::Unsupported(_)) => {}
+        Some(_) => {
+            finding.verdict = Verdict::Regressed;
+            finding.evidence.push(format!("was supported, and is not any more: {}", reason.escape_debug()));
+        }
+        None => finding.evidence.push("not in the baseline yet".to_owned()),
+    }
+}
+
+fn measured_time(context: &Context<'_>, pair: &Pair<'_>, finding: &mut CellFinding, times: &Times) {
+    let tolerance = context.thresholds.effective(&finding.cell);
+    let stage = finding.cell.stage;
+    let Some((location, yardstick)) = times.location.zip(times.yardstick) else {
+        finding.verdict = degenerate("no launch has a yardstick reading of every kernel");
+        return;
+    };
+    finding.measured = Some(Entry::Time {
+        ratio: location.mean.exp(),
+        deviation: location.deviation,
+        launches: count(location.count),
+    });
+    let (ratio, deviation, launches) = match pair.entry(stage, Metric::Time) {
+        Some(Entry::Time { ratio, deviation, launches }) => (*ratio, *deviation, *launches),
+        Some(Entry::Unsupported(reason)) => {
+            finding.verdict = Verdict::New;
+            finding.gating = context.exact_gating(pair.backend);
+            finding.evidence.push(format!("now supported; the baseline says: {}", reason.escape_debug()));
+            return;
+        }
+        Some(Entry::Bytes(_) | Entry::Count(_) | Entry::Score { .. }) => {
+            finding.verdict =
+                degenerate("the baseline's entry is not a time; measure it again with --update-baselines");
+            return;
+        }
+        None => {
+            finding.verdict = Verdict::New;
+            finding.gating = Gating::Gates;
+            return;
+        }
+    };
+    if let Some(problem) = context.standings.get(pair.backend).and_then(|standing| standing.no_reference.as_ref()) {
+        finding.verdict = degenerate(problem);
+        return;
+    }
+    let base = match time::Base::committed(ratio, deviation, launches) {
+        Ok(base) => base,
+        Err(error) => {
+            finding.verdict = degenerate(&format!("the baseline's entry is damaged: {error}"));
+            return;
+        }
+    };
+    finding.base = Some(Quantity::Nanoseconds(ratio * yardstick)).filter(|_| (ratio * yardstick).is_finite());
+    match tolerance {
+        Ok((tolerance, origin)) => {
+            let widened_by = time::widening(pair.baseline.and_then(|baseline| baseline.spread.get(&stage)));
+            let values: Vec<(u32, f64)> =
+                times.figures.iter().filter_map(|figure| Some((figure.round, figure.log_ratio?))).collect();
+            let allowance = tolerance.relative + widened_by;
+            let timed = time::decide(&values, &base, allowance, context.look_level(pair));
+            let used = timed.change.filter(|_| allowance > 0.0).map(|change| change.relative.max(0.0) / allowance);
+            finding.verdict = timed.verdict;
+            finding.change = timed.change;
+            finding.tolerance = Some(EffectiveTolerance { tolerance, widened_by, origin, used });
+        }
+        Err(error) => finding.verdict = degenerate(&error.to_string()),
+    }
+    if let Some(busy) = busy(&times.figures) {
+        finding.verdict = Verdict::Inconclusive(busy);
+    }
+}
+
+/// Where most launches have no undisturbed observation of a stage, its figure says what else ran. The yardstick beside it was
+/// disturbed as well, so that not even a pass is sure.
+fn busy(figures: &[LaunchFigure]) -> Option<InconclusiveReason> {
+    let disturbed_launches = figures.iter().filter(|figure| figure.pooled.disturbed).count();
+    (disturbed_launches * 2 > figures.len()).then(|| {
+        let sum = |part: fn(&LaunchFigure) -> u32| figures.iter().map(part).fold(0, u32::saturating_add);
+        InconclusiveReason::MachineBusy {
+            disturbed: sum(|figure| figure.pooled.disturbed_observations),
+            observations: sum(|figure| figure.pooled.observations),
+        }
+    })
+}
+
+/// The artifact's size or the memory of the compile. Absent where neither this run nor the baseline has a figure, and where
+/// the system has no memory reading.
+fn bytes_cell(context: &Context<'_>, pair: &Pair<'_>, stage: Stage, metric: Metric) -> Option<Judged> {
+    let records: Vec<_> = pair.launches.iter().filter_map(|launch| launch.stages.get(&stage)).collect();
+    let mut finding = blank((pair.sample, pair.backend), stage, metric);
+    finding.gating = context.exact_gating(pair.backend);
+    let (head, launches) = if metric == Metric::Size {
+        let artifacts: Vec<_> = records.iter().filter_map(|record| record.artifact.as_ref()).collect();
+        let mut different: Vec<_> = artifacts.iter().map(|artifact| (&artifact.sha256, artifact.size)).collect();
+        different.sort();
+        different.dedup();
+        if different.len() > 1 {
+            finding.evidence.push(format!("not deterministic: {} different artifacts", different.len()));
+        }
+        (artifacts.iter().map(|artifact| artifact.size).max(), artifacts.len())
+    } else {
+        let growths: Vec<Bytes> =
+            records.iter().filter_map(|record| record.memory.as_ref()).map(MemoryReading::growth).collect();
+        let launches = growths.len();
+        (exact::median(growths), launches)
+    };
+    finding.launches = count(launches);
+    finding.head = head.map(Quantity::Bytes);
+    let entry = pair.entry(stage, metric);
+    if let (None, Some(failure)) = (head, pair.broken.get(&stage)) {
+        entry?;
+        finding.verdict = Verdict::Broken((*failure).clone());
+        finding.gating = Gating::Gates;
+    } else if let Some(head) = head {
+        finding.measured = Some(Entry::Bytes(head));
+        measured_bytes(context, &mut finding, entry, head);
+    } else {
+        entry?;
+        if let Some((reason, _)) = unsupported(pair, stage) {
+            finding.verdict = Verdict::Unsupported(reason.to_owned());
+        } else if metric == Metric::Memory && !records.is_empty() {
+            return None;
+        } else {
+            finding.verdict = too_few(0, 1);
+        }
+    }
+    Some(Judged { finding, figures: Vec::new() })
+}
+
+fn measured_bytes(context: &Context<'_>, finding: &mut CellFinding, entry: Option<&Entry>, head: Bytes) {
+    let base = match entry {
+        Some(Entry::Bytes(base)) => *base,
+        None | Some(Entry::Unsupported(_)) => {
+            finding.verdict = Verdict::New;
+            finding.gating = Gating::Gates;
+            return;
+        }
+        Some(Entry::Time { .. } | Entry::Count(_) | Entry::Score { .. }) => {
+            finding.verdict =
+                degenerate("the baseline's entry is not a size; measure it again with --update-baselines");
+            return;
+        }
+    };
+    finding.base = Some(Quantity::Bytes(base));
+    match context.thresholds.effective(&finding.cell) {
+        Ok((tolerance, origin)) => {
+            let exact = exact::decide(base, head, &tolerance);
+            finding.verdict = exact.verdict;
+            finding.change = exact.change;
+            finding.tolerance = Some(effective(tolerance, origin, exact.used));
+        }
+        Err(error) => finding.verdict = degenerate(&error.to_string()),
+    }
+}
+
+fn effective(tolerance: Tolerance, origin: String, used: Option<f64>) -> EffectiveTolerance {
+    EffectiveTolerance { tolerance, widened_by: 0.0, origin, used }
+}
+
+fn too_few(have: usize, need: usize) -> Verdict {
+    Verdict::Inconclusive(InconclusiveReason::TooFewLaunches { have: count(have), need: count(need) })
+}
+
+fn degenerate(what: &str) -> Verdict {
+    Verdict::Inconclusive(InconclusiveReason::Degenerate(what.to_owned()))
+}
+
+fn count(launches: usize) -> u32 {
+    u32::try_from(launches).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,243 @@
+//! Clocks and counters around an operation: wall time, processor time, context switches, page faults, resident memory.
+//!
+//! Invariants: between the two readings of the wall clock there is nothing but the operation, so the system calls of the other
+//! meters are never timed; a meter that the system does not have reads nothing rather than zero. Knows no stages.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use crate::model::observation::MemoryReading;
+use crate::model::{Bytes, Nanos, Observation};
+
+/// Adds up timed chunks until they make one observation.
+#[derive(Debug, Default)]
+pub struct Stopwatch {
+    operations: u32,
+    wall: Duration,
+    used: Usage,
+}
+
+impl Stopwatch {
+    /// Times one chunk of `operations` operations.
+    pub fn time<R>(&mut self, operations: u32, run: impl FnOnce() -> R) -> R {
+        let before = Usage::of_this_process();
+        let start = Instant::now();
+        let result = run();
+        let wall = start.elapsed();
+        let used = Usage::of_this_process().since(before);
+        self.operations = self.operations.saturating_add(operations);
+        self.wall += wall;
+        self.used = self.used.plus(used);
+        result
+    }
+
+    /// What was measured since the stopwatch was made.
+    #[must_use]
+    pub fn observation(&self) -> Observation {
+        Observation {
+            batch: self.operations.max(1),
+            wall: self.wall.into(),
+            cpu: Nanos(self.used.cpu),
+            voluntary: count(self.used.voluntary),
+            involuntary: count(self.used.involuntary),
+            minor_faults: count(self.used.minor_faults),
+            major_faults: count(self.used.major_faults),
+        }
+    }
+}
+
+/// Counters are kept as 32 bits in an observation; a stage with four thousand million faults has other problems.
+fn count(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// What a process has used since it began, all its threads together, ended ones included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Usage {
+    /// Nanoseconds, in steps of one microsecond: a tenth of a percent of the shortest batch.
+    cpu: u64,
+    voluntary: u64,
+    involuntary: u64,
+    minor_faults: u64,
+    major_faults: u64,
+}
+
+impl Usage {
+    fn of_this_process() -> Self {
+        let usage = sys::usage();
+        Self {
+            cpu: usage.microseconds * 1000,
+            voluntary: usage.voluntary,
+            involuntary: usage.involuntary,
+            minor_faults: usage.minor_faults,
+            major_faults: usage.major_faults,
+        }
+    }
+
+    fn since(self, before: Self) -> Self {
+        self.zip(before, u64::saturating_sub)
+    }
+
+    fn plus(self, other: Self) -> Self {
+        self.zip(other, u64::saturating_add)
+    }
+
+    fn zip(self, other: Self, f: impl Fn(u64, u64) -> u64) -> Self {
+        Self {
+            cpu: f(self.cpu, other.cpu),
+            voluntary: f(self.voluntary, other.voluntary),
+            involuntary: f(self.involuntary, other.involuntary),
+            minor_faults: f(self.minor_faults, other.minor_faults),
+            major_faults: f(self.major_faults, other.major_faults),
+        }
+    }
+}
+
+/// Runs an operation and reads by how much it raised the resident memory at its peak.
+///
+/// The kernel's high-water mark is reset just before, which only Linux can do; elsewhere, and where `/proc` is not what it
+/// usually is, there is no reading. The kernel counts pages of files as resident too.
+pub fn with_memory<R>(run: impl FnOnce() -> R) -> (R, Option<MemoryReading>) {
+    let before = reset_peak().and_then(|()| resident("VmRSS:"));
+    let result = run();
+    let reading = before.and_then(|before| {
+        let peak = resident("VmHWM:")?;
+        Some(MemoryReading { before, peak })
+    });
+    (result, reading)
+}
+
+fn reset_peak() -> Option<()> {
+    // 5 resets the peak resident set size: proc_pid_clear_refs(5).
+    fs::write("/proc/self/clear_refs", "5").ok()
+}
+
+fn resident(field: &str) -> Option<Bytes> {
+    parse_kib(&fs::read_to_string("/proc/self/status").ok()?, field)
+}
+
+/// A field of `/proc/self/status` that is a size, e.g. `VmHWM:	   12345 kB`.
+fn parse_kib(status: &str, field: &str) -> Option<Bytes> {
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024).map(Bytes)
+}
+
+/// How many threads this process has, where the system says so cheaply.
+#[must_use]
+pub fn threads() -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    // A folder has two links of its own and one for each folder in it, here one for each thread.
+    fs::metadata("/proc/self/task").ok().map(|folder| folder.nlink().saturating_sub(2))
+}
+
+/// Longest wait for threads to end. Ending takes tens of microseconds; a pool that stays is not waited for again.
+const SETTLE_LIMIT: Duration = Duration::from_millis(20);
+
+/// Waits until no more than `expected` threads are left, so that the end of a compiler's thread pool, which Wasmer does not wait
+/// for, falls into nobody's measurement. Where threads cannot be counted, it waits a moment.
+pub fn settle(expected: Option<u64>) {
+    let Some(expected) = expected else {
+        std::thread::sleep(Duration::from_millis(1));
+        return;
+    };
+    let start = Instant::now();
+    while threads().is_some_and(|now| now > expected) && start.elapsed() < SETTLE_LIMIT {
+        std::thread::sleep(Duration::from_micros(20));
+    }
+}
+
+/// `getrusage`, which neither the standard library nor rustix has.
+mod sys {
+    /// The part of `struct rusage` that is used.
+    #[derive(Debug, Clone, Copy)]
+    pub struct Used {
+        pub microseconds: u64,
+        pub minor_faults: u64,
+        pub major_faults: u64,
+        pub voluntary: u64,
+        pub involuntary: u64,
+    }
+
+    pub fn usage() -> Used {
+        // SAFETY: all-zero bytes are a valid `rusage`.
+        let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+        // SAFETY: the pointer is to a live `rusage` of this frame; RUSAGE_SELF cannot fail.
+        unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) };
+        let micros = |time: libc::timeval| unsigned(time.tv_sec) * 1_000_000 + unsigned(time.tv_usec);
+        Used {
+            microseconds: micros(usage.ru_utime) + micros(usage.ru_stime),
+            minor_faults: unsigned(usage.ru_minflt),
+            major_faults: unsigned(usage.ru_majflt),
+            voluntary: unsigned(usage.ru_nvcsw),
+            involuntary: unsigned(usage.ru_nivcsw),
+        }
+    }
+
+    fn unsigned(value: impl TryInto<u64>) -> u64 {
+        value.try_into().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::hint::black_box;
+
+    /// Enough work to be seen by every meter, without depending on how long it takes.
+    fn touch_new_pages(bytes: usize) -> u8 {
+        let pages = vec![1_u8; bytes];
+        black_box(&pages)[bytes / 2]
+    }
+
+    #[test]
+    fn an_observation_counts_operations_time_and_faults() {
+        let mut watch = Stopwatch::default();
+        watch.time(3, || touch_new_pages(64 << 20));
+        watch.time(2, || touch_new_pages(64 << 20));
+        let seen = watch.observation();
+        assert_eq!(seen.batch, 5);
+        assert!(seen.wall.0 > 0 && seen.cpu.0 > 0 && seen.minor_faults > 0, "{seen:?}");
+    }
+
+    #[test]
+    fn sleeping_is_not_processor_time() {
+        let mut watch = Stopwatch::default();
+        watch.time(1, || std::thread::sleep(Duration::from_millis(30)));
+        let seen = watch.observation();
+        assert!(seen.wall.0 >= 30_000_000 && seen.voluntary > 0, "{seen:?}");
+    }
+
+    #[test]
+    fn nothing_timed_is_still_a_batch_of_one() {
+        let seen = Stopwatch::default().observation();
+        assert_eq!((seen.batch, seen.wall), (1, Nanos(0)));
+    }
+
+    #[test]
+    fn sizes_are_read_from_the_status_text() {
+        let status = "Name:\tx\nVmHWM:\t   12345 kB\nVmRSS:\t     678 kB\nThreads:\t1\n";
+        assert_eq!(parse_kib(status, "VmHWM:"), Some(Bytes(12345 * 1024)));
+        assert_eq!(parse_kib(status, "VmRSS:"), Some(Bytes(678 * 1024)));
+        assert_eq!(parse_kib(status, "VmSwap:"), None);
+        assert_eq!(parse_kib("VmHWM:\tmany kB\n", "VmHWM:"), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_peak_is_seen_though_the_memory_is_gone() {
+        let (_, reading) = with_memory(|| touch_new_pages(96 << 20));
+        let reading = reading.expect("Linux can reset its high-water mark");
+        assert!(reading.growth().0 >= 90 << 20, "{reading:?}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn settling_waits_for_threads_to_end() {
+        let before = threads().expect("Linux counts threads");
+        let thread = std::thread::spawn(|| std::thread::sleep(Duration::from_millis(5)));
+        assert!(threads().is_some_and(|now| now > 0) && before > 0);
+        drop(thread);
+        settle(Some(0));
+    }
+}

@@ -1,0 +1,175 @@
+//! The verdict on the run in a word, a sentence and counts. The headline never says fine over rows that are not.
+
+use super::{Count, Headline, Tone, bounded, plural};
+use crate::model::findings::{Gating, Outcome};
+use crate::model::results::EndReason;
+use crate::model::{CellFinding, Findings, Results, StageKind, Verdict};
+
+/// How many gating cells there are of each kind, and what else a headline depends on.
+struct Tally {
+    broken: usize,
+    regressed: usize,
+    inconclusive: usize,
+    decided: usize,
+    new: usize,
+    missing: usize,
+    /// Cells that were, or should have been, measured and compared, and count towards the outcome.
+    gating: usize,
+    would_fail: usize,
+}
+
+impl Tally {
+    fn of(findings: &Findings) -> Self {
+        let count = |name: &str| findings.counts.get(name).map_or(0, |count| *count as usize);
+        let (broken, regressed, inconclusive) = (count("broken"), count("regressed"), count("inconclusive"));
+        let (decided, missing) = (count("pass") + count("improved"), count("missing"));
+        Self {
+            broken,
+            regressed,
+            inconclusive,
+            decided,
+            new: findings.cells.iter().filter(|f| is_new(f)).count(),
+            missing,
+            gating: broken + regressed + inconclusive + decided,
+            would_fail: findings.cells.iter().filter(|f| would_fail(f)).count(),
+        }
+    }
+}
+
+/// Whether a cell has nothing to be compared with although its kind is judged.
+pub(super) fn is_new(finding: &CellFinding) -> bool {
+    finding.verdict == Verdict::New && finding.cell.stage.kind() == StageKind::Gating
+}
+
+/// Whether a cell would have failed the run, had it counted.
+pub(super) fn would_fail(finding: &CellFinding) -> bool {
+    matches!(finding.gating, Gating::Advisory(_)) && finding.verdict == Verdict::Regressed
+}
+
+/// The verdict heading and its sentence.
+pub(super) fn headline(results: &Results, findings: &Findings) -> Headline {
+    let tally = Tally::of(findings);
+    let (tone, word, mut sentence) = match findings.outcome {
+        Outcome::Broken => (Tone::Bad, "BROKEN", broken(findings, &tally)),
+        Outcome::Regressed => (Tone::Bad, "FAIL", regressed(&tally)),
+        Outcome::Inconclusive => (Tone::Caution, "INCONCLUSIVE", undecided(&tally)),
+        Outcome::Pass => passed(&tally),
+    };
+    let (tone, word) = match (results.end.reason, findings.outcome) {
+        (EndReason::Interrupted, outcome) => {
+            sentence += "; interrupted before the end";
+            if outcome == Outcome::Pass { (Tone::Caution, "INCOMPLETE") } else { (tone, word) }
+        }
+        (EndReason::Died, outcome) => {
+            sentence += "; recovered from a run that died";
+            if outcome == Outcome::Pass { (Tone::Caution, "INCOMPLETE") } else { (tone, word) }
+        }
+        (EndReason::Complete | EndReason::Budget, _) => (tone, word),
+    };
+    Headline { tone, word, sentence }
+}
+
+fn broken(findings: &Findings, tally: &Tally) -> String {
+    let what = match findings.failures.as_slice() {
+        [] => format!("{} did not run to the end", plural(tally.broken, "cell")),
+        [only] => {
+            let what = bounded(&only.failure.kind.to_string(), super::TEXT_LENGTH);
+            match only.failure.stage {
+                Some(stage) => format!("{} on {}, {stage}: {what}", only.sample, only.backend),
+                None => format!("{} on {}: {what}", only.sample, only.backend),
+            }
+        }
+        several => format!("{} of a sample on a backend did not run to the end", plural(several.len(), "pair")),
+    };
+    if tally.regressed > 0 { format!("{what}; {} regressed", plural(tally.regressed, "cell")) } else { what }
+}
+
+fn regressed(tally: &Tally) -> String {
+    format!("{} of {} regressed{}", tally.regressed, plural(tally.gating, "gating cell"), remainder(tally))
+}
+
+fn undecided(tally: &Tally) -> String {
+    let mut parts = Vec::new();
+    if tally.inconclusive > 0 {
+        parts.push(format!("{} of {} undecided", tally.inconclusive, plural(tally.gating, "gating cell")));
+    }
+    if tally.missing > 0 {
+        parts.push(format!("{} of the baselines gone from the configuration", plural(tally.missing, "cell")));
+    }
+    format!("{}; fail-on makes that fail", parts.join(", "))
+}
+
+fn passed(tally: &Tally) -> (Tone, &'static str, String) {
+    if tally.regressed + tally.broken > 0 {
+        let fallen = tally.regressed + tally.broken;
+        let text = format!("{} regressed, which fail-on lets pass", plural(fallen, "gating cell"));
+        return (Tone::Caution, "WARN", text);
+    }
+    if tally.decided == 0 && tally.inconclusive > 0 {
+        let text = format!("none of {} could be decided", plural(tally.gating, "gating cell"));
+        return (Tone::Caution, "INCONCLUSIVE", text + &remainder_without_inconclusive(tally));
+    }
+    if tally.gating + tally.missing == 0 && tally.new > 0 {
+        let text = format!("nothing to compare with yet: {}, no baseline", plural(tally.new, "new cell"));
+        return (Tone::Caution, "NEW", text + &advisory(tally));
+    }
+    if tally.decided == 0 {
+        let text = format!("no cell gates in this run{}", remainder_without_inconclusive(tally));
+        return (Tone::Caution, "WARN", text);
+    }
+    let undecided = tally.gating - tally.decided > 0;
+    let of = if undecided { format!("{} of ", tally.decided) } else { String::new() };
+    let text = format!("no regression in {of}{}{}", plural(tally.gating, "gating cell"), remainder(tally));
+    let tone = if tally.would_fail > 0 { Tone::Caution } else { Tone::Good };
+    (tone, "PASS", text)
+}
+
+/// What else a reader must not overlook, after a semicolon each.
+fn remainder(tally: &Tally) -> String {
+    let inconclusive = match tally.inconclusive {
+        0 => String::new(),
+        number => format!("; {number} inconclusive"),
+    };
+    inconclusive + &remainder_without_inconclusive(tally)
+}
+
+fn remainder_without_inconclusive(tally: &Tally) -> String {
+    let mut text = String::new();
+    if tally.missing > 0 {
+        text += &format!("; {} missing", tally.missing);
+    }
+    if tally.new > 0 {
+        text += &format!("; {} without a baseline yet", tally.new);
+    }
+    text + &advisory(tally)
+}
+
+fn advisory(tally: &Tally) -> String {
+    match tally.would_fail {
+        0 => String::new(),
+        number => format!("; {} regressed", plural(number, "advisory cell")),
+    }
+}
+
+/// How many gating cells there are of each kind; of the empty kinds only `regressed` is shown.
+pub(super) fn counts(findings: &Findings) -> Vec<Count> {
+    let count = |name: &str| findings.counts.get(name).copied().unwrap_or(0);
+    let would_fail = findings.cells.iter().filter(|f| would_fail(f)).count();
+    let new = findings.cells.iter().filter(|f| is_new(f)).count();
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    [
+        (Tone::Bad, count("broken"), "broken"),
+        (Tone::Bad, count("regressed"), "regressed"),
+        (Tone::Caution, number(would_fail), "advisory regressed"),
+        (Tone::Caution, count("inconclusive"), "inconclusive"),
+        (Tone::Good, count("improved"), "improved"),
+        (Tone::Plain, count("pass"), "passed"),
+        (Tone::Plain, number(new), "new"),
+        (Tone::Caution, count("missing"), "missing"),
+        (Tone::Quiet, count("unsupported"), "unsupported"),
+    ]
+    .into_iter()
+    .filter(|(_, number, name)| *number > 0 || *name == "regressed")
+    .map(|(tone, number, name)| Count { tone: if number == 0 { Tone::Plain } else { tone }, number, name })
+    .collect()
+}

@@ -1,0 +1,236 @@
+//! Everything that a report says, rounded, ordered and worded, as plain strings for the renderers.
+//!
+//! Invariants: what is worst comes first and ties follow the order of cells; lists that a reader cannot use up are cut
+//! here and say how much was cut; untrusted text is bounded in length here and escaped by the renderers, never here.
+//! Knows nothing of terminals, Markdown, colours or widths.
+
+mod cells;
+mod environment;
+mod headline;
+mod rows;
+mod summaries;
+
+use crate::model::{Findings, Results};
+
+/// A report before it is rendered. Sections are in the order in which they are shown; empty ones are left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    pub headline: Headline,
+    pub counts: Vec<Count>,
+    pub environment: Vec<Fact>,
+    /// Workers that failed, in the order of sample and backend.
+    pub broken: Vec<Broken>,
+    /// Gating cells that regressed, worst first.
+    pub regressed: Rows,
+    /// Cells that would have failed the run if they gated, worst first.
+    pub advisory: Rows,
+    /// Gating cells that a longer run would decide, nearest to a regression first.
+    pub inconclusive: Rows,
+    /// Gating cells that got better, most improved first.
+    pub improved: Rows,
+    /// Undecided, new, missing and unsupported cells that are told in groups.
+    pub summaries: Vec<Summary>,
+    pub composites: Vec<Composite>,
+    pub tradeoffs: Vec<TradeOffRow>,
+    /// Every cell, the most severe verdict first.
+    pub cells: Vec<CellRow>,
+    pub notes: Vec<String>,
+    /// What to type next, with a word on what for.
+    pub steps: Vec<Step>,
+}
+
+/// How a piece of text is to be felt; what colour that is, if any, is the renderer's business.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    Good,
+    Bad,
+    Caution,
+    Plain,
+    Quiet,
+}
+
+/// The verdict on the run in a word and a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Headline {
+    pub tone: Tone,
+    /// `PASS`, `FAIL`, `BROKEN`, `INCONCLUSIVE`, `INCOMPLETE`, `WARN` or `NEW`.
+    pub word: &'static str,
+    pub sentence: String,
+}
+
+/// How many cells there are of a kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Count {
+    pub tone: Tone,
+    pub number: u32,
+    pub name: &'static str,
+}
+
+/// A labelled line about the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    pub label: &'static str,
+    pub text: String,
+}
+
+/// A sample on a backend that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    pub backend: String,
+    pub sample: String,
+    /// Where it failed, if within a stage.
+    pub stage: Option<String>,
+    pub what: String,
+    /// The worker's last words, line by line; untrusted.
+    pub detail: Vec<String>,
+}
+
+/// Judged cells of one kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rows {
+    /// Evidence that all rows share, said once.
+    pub common: Vec<String>,
+    pub rows: Vec<Row>,
+}
+
+/// A judged cell with all that supports its verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    pub tone: Tone,
+    pub backend: String,
+    pub sample: String,
+    /// Stage and metric: `compile time`.
+    pub what: String,
+    pub base: String,
+    pub head: String,
+    pub change: String,
+    /// Of the change; absent for exact metrics.
+    pub interval: Option<String>,
+    pub tolerance: String,
+    /// Share of the tolerance that the change takes; empty where that says nothing.
+    pub used: String,
+    /// Where the tolerance comes from, the reason of the verdict, and what supports it.
+    pub evidence: Vec<String>,
+}
+
+/// Cells of one kind in groups, when each of them is not worth a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    pub tone: Tone,
+    pub title: String,
+    pub lines: Vec<String>,
+    /// Groups that were cut.
+    pub more: usize,
+}
+
+/// The sums of stages that a user lives with, of a sample on a backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Composite {
+    pub sample: String,
+    pub backend: String,
+    pub figures: [Figure; 3],
+}
+
+/// Names of [`Composite::figures`].
+pub const COMPOSITES: [&str; 3] = ["jit", "aot-compile", "aot-execute"];
+
+/// A figure and its change, if it has a base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Figure {
+    pub head: String,
+    pub change: Option<String>,
+}
+
+/// A backend's standing: multiples of the best.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TradeOffRow {
+    pub backend: String,
+    /// Each with whether it is the best.
+    pub figures: [(String, bool); 4],
+    pub samples: u32,
+}
+
+/// Names of [`TradeOffRow::figures`].
+pub const TRADEOFFS: [&str; 4] = ["compile time", "artifact size", "compile memory", "execution time"];
+
+/// One line of the list of all cells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CellRow {
+    pub tone: Tone,
+    pub sample: String,
+    pub backend: String,
+    pub what: String,
+    pub base: String,
+    pub head: String,
+    pub change: String,
+    pub verdict: String,
+}
+
+/// What a reader may do now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    pub purpose: &'static str,
+    /// Command lines made of ids only, which need no escaping.
+    pub commands: Vec<String>,
+    /// Commands that were cut.
+    pub more: usize,
+}
+
+impl View {
+    /// Words and orders what the judge found.
+    #[must_use]
+    pub fn new(results: &Results, findings: &Findings) -> Self {
+        Self {
+            headline: headline::headline(results, findings),
+            counts: headline::counts(findings),
+            environment: environment::facts(results, findings),
+            broken: rows::broken(findings),
+            regressed: rows::regressed(findings),
+            advisory: rows::advisory(findings),
+            inconclusive: rows::inconclusive(findings),
+            improved: rows::improved(findings),
+            summaries: summaries::summaries(findings),
+            composites: cells::composites(findings),
+            tradeoffs: cells::tradeoffs(findings),
+            cells: cells::all(findings),
+            notes: findings.notes.iter().map(|note| bounded(note, NOTE_LENGTH)).collect(),
+            steps: rows::steps(findings),
+        }
+    }
+}
+
+/// Most characters of a note.
+const NOTE_LENGTH: usize = 600;
+/// Most characters of any other untrusted text: two to three lines of a terminal.
+const TEXT_LENGTH: usize = 240;
+/// Shown where there is no figure.
+const NOTHING: &str = "–";
+
+/// The text, or its beginning and a mark that something was cut.
+fn bounded(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
+/// `1 cell`, `2 cells`.
+fn plural(number: usize, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_text_is_cut_at_a_character() {
+        assert_eq!(bounded("äöü", 3), "äöü");
+        assert_eq!(bounded("äöüß", 3), "äöü…");
+    }
+
+    #[test]
+    fn one_is_singular() {
+        assert_eq!([0, 1, 2].map(|n| plural(n, "cell")), ["0 cells", "1 cell", "2 cells"]);
+    }
+}

@@ -22,8 +22,8 @@ pub enum BaselineError {
     NotAFile { path: PathBuf },
     /// Larger than any baseline can be.
     #[error(
-        "use baseline {}: it has {size}, and a baseline has at most {limit}; restore it from version control, or spread the \
-         samples over several configurations",
+        "use baseline {}: it has {size}, and a baseline has at most {limit}; restore it from version control, or \
+         spread the samples over several configurations",
         shown(path)
     )]
     TooLarge { path: PathBuf, size: Bytes, limit: Bytes },
@@ -31,12 +31,16 @@ pub enum BaselineError {
     #[error("use baseline {}:\n{}", shown(path), problems.at(path))]
     Invalid { path: PathBuf, problems: Problems },
     /// A baseline that the reader would refuse is never written.
-    #[error("write baseline {}: it would not be readable again; this is a defect of Tollgate:\n{}", shown(path), problems.at(path))]
+    #[error(
+        "write baseline {}: it would not be readable again; this is a defect of Tollgate:\n{}",
+        shown(path),
+        problems.at(path)
+    )]
     Unrepresentable { path: PathBuf, problems: Problems },
     /// The system refused one of the steps of writing; the old file is as it was.
     #[error(
-        "write baseline {}: {step}: {source}; the old file is unchanged: free some space or make the folder writable, or name \
-         another folder with --baselines",
+        "write baseline {}: {step}: {source}; the old file is unchanged: free some space or make the folder writable, or \
+         name another folder with --baselines",
         shown(path)
     )]
     Write { path: PathBuf, step: &'static str, source: io::Error },
@@ -91,8 +95,8 @@ impl fmt::Display for Located<'_> {
             writeln!(f, "  {}:{line}:{column}: {message}", shown(self.path))?;
         }
         f.write_str(
-            "correct the file, restore it from version control, or delete it and run `tollgate run --update-baselines` to \
-             measure it anew",
+            "correct the file, restore it from version control, or delete it and run `tollgate run --update-baselines` \
+             to measure it anew",
         )
     }
 }

@@ -17,8 +17,8 @@ pub mod store;
 pub mod update;
 
 pub use error::{BaselineError, Problem, Problems};
-pub use store::{path_of, read, replace, write};
 pub use proposal::{Moved, NotUpdated, Proposal, Request, UpdateRefused};
+pub use store::{path_of, read, replace, write};
 pub use update::propose;
 
 #[cfg(test)]

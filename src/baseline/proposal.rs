@@ -84,17 +84,17 @@ pub enum UpdateRefused {
     ReasonNeeded(Vec<(BackendId, Moved)>),
     /// Only some of the ratios could be replaced.
     #[error(
-        "update the baseline of `{backend}`: its times come from {committed} and this run's from {measured}, which cannot stand in one \
-         file, and this run has no usable time for {} of its cells ({}); run without filters and until every cell is measured, or \
-         leave the times as they are with --keep-times",
+        "update the baseline of `{backend}`: its times come from {committed} and this run's from {measured}, which cannot \
+         stand in one file, and this run has no usable time for {} of its cells ({}); run without filters and until \
+         every cell is measured, or leave the times as they are with --keep-times",
         cells.len(),
         some_of(cells)
     )]
     MixedTimes { backend: BackendId, committed: String, measured: String, cells: Vec<BaselineKey> },
     /// The file would claim options for figures that were measured with others.
     #[error(
-        "update the baseline of `{backend}`: its engine, compiler or options are other ones now, and {} of its cells ({}) were \
-         not measured with them; run without filters and without --keep-times, or delete the file to begin a new one",
+        "update the baseline of `{backend}`: its engine, compiler or options are other ones now, and {} of its cells ({}) \
+         were not measured with them; run without filters and without --keep-times, or delete the file to begin a new one",
         cells.len(),
         some_of(cells)
     )]

@@ -167,8 +167,8 @@ pub fn parse(text: &str, expected: Option<(&BackendId, &Target)>) -> Result<Base
     }
 }
 
-/// The parser's limits suit a file of the largest size that `store` accepts: a cell takes 60 bytes or more and up to
-/// ten nodes and events. Anchors, aliases and merge keys have no place in this format.
+/// The parser's limits suit a file of the largest size that `store` accepts: the shortest lines of cells have a node for
+/// every seven bytes and an event for every five. Anchors, aliases and merge keys have no place in this format.
 fn options() -> serde_yaml::Options {
     serde_yaml::options! {
         with_snippet: false,
@@ -190,8 +190,8 @@ fn misfit(text: &str) -> Option<Problem> {
         return at(0, "the file is empty".to_owned());
     }
     if let Some((line, _)) = text.lines().enumerate().find(|(_, line)| is_conflict_marker(line)) {
-        let message = "a merge was left unresolved here: keep both sides under `changes`, for a cell the side that was measured \
-                       last, and remove the marker lines";
+        let message = "a merge was left unresolved here: keep both sides under `changes`, elsewhere the side that was \
+                       measured last, and remove the marker lines";
         return at(line, message.to_owned());
     }
     let version = text
@@ -224,13 +224,14 @@ fn other_version(version: u64) -> Option<String> {
     }
     Some(if version > VERSION {
         format!(
-            "the file has format {version}, written by a newer Tollgate; this one ({}) reads format {VERSION}: update Tollgate",
+            "the file has format {version}, written by a newer Tollgate; this one ({}) reads format {VERSION}: update \
+             Tollgate",
             env!("CARGO_PKG_VERSION")
         )
     } else {
         format!(
-            "the file has format {version}, and this Tollgate reads format {VERSION}: bring it forward by deleting the file and \
-             running `tollgate run --update-baselines`"
+            "the file has format {version}, and this Tollgate reads format {VERSION}: bring it forward by deleting the file \
+             and running `tollgate run --update-baselines`"
         )
     })
 }
@@ -282,8 +283,8 @@ impl Checks {
             Ok(backend) => {
                 if let Some(expected) = expected.filter(|expected| **expected != backend) {
                     let message = format!(
-                        "this is the baseline of backend `{backend}`, in the place of the one of `{expected}`: rename the file \
-                         after its backend"
+                        "this is the baseline of backend `{backend}`, in the place of the one of `{expected}`: rename the \
+                         file after its backend"
                     );
                     self.problem(raw, message);
                 }

@@ -4,6 +4,7 @@
 //! Pure arithmetic. Knows nothing of files or verdicts: `update` says which cells did not move.
 
 use std::collections::BTreeMap;
+use std::f64::consts::SQRT_2;
 
 use crate::model::baseline::Spread;
 use crate::model::stage::Stage;
@@ -19,14 +20,15 @@ pub const MIN_CELLS: usize = 3;
 /// pool of runners shows within weeks of nightly runs instead of never. A convention, not a measurement.
 pub const MAX_WEIGHT: u32 = 50;
 
-/// The deviation between this run and the baseline, by stage, from the logarithms `ln(new ratio / old ratio)` of cells
-/// that did not move.
+/// The deviation of one run that this run and its baseline let expect, by stage, from the logarithms `ln(new ratio / old
+/// ratio)` of cells that did not move.
 ///
-/// Formula: `1.4826 × median |x|`. The centre is zero, which is where unchanged code lies, and not the median of the
-/// `x`: a shift that all cells of a stage share is what sets one run apart from another, and belongs to the spread.
-/// Assumes that most cells of the stage have unchanged code. Caveat: cells that moved beyond noise are left out, also
-/// those that moved by chance, so the tails are cut off and the figure is a little small; the median makes that
-/// second-order. It holds the sampling error within both runs as well, which makes it a little large.
+/// Formula: `1.4826 × median |x| / √2`, since `x` is the difference of two runs, and so has twice the variance of one. The
+/// centre is zero, which is where unchanged code lies, and not the median of the `x`: a shift that all cells of a stage
+/// share is what sets one run apart from another, and belongs to the spread. Assumes that most cells of the stage have
+/// unchanged code, and runs that are independent. Caveat: cells that moved beyond noise are left out, also those that
+/// moved by chance, so the tails are cut off and the figure is a little small; the median makes that second-order. It
+/// holds the sampling error within both runs as well, which makes it a little large.
 ///
 /// Degenerate: values that are not finite are ignored; fewer than [`MIN_CELLS`] values, or a median of zero (the same
 /// figures twice), say nothing, and the stage is absent.
@@ -41,7 +43,7 @@ pub fn observed(moves: impl IntoIterator<Item = (Stage, f64)>) -> BTreeMap<Stage
     by_stage
         .into_iter()
         .filter(|(_, values)| values.len() >= MIN_CELLS)
-        .map(|(stage, mut values)| (stage, MAD_TO_DEVIATION * median(&mut values)))
+        .map(|(stage, mut values)| (stage, MAD_TO_DEVIATION * median(&mut values) / SQRT_2))
         .filter(|(_, deviation)| *deviation > 0.0)
         .collect()
 }
@@ -74,13 +76,13 @@ mod tests {
     fn the_centre_is_zero_so_a_shared_shift_counts() {
         let shifted = [0.02, 0.02, 0.021, 0.019].map(|x| (Stage::Compile, x));
         let spread = observed(shifted);
-        assert!((spread[&Stage::Compile] - 1.4826 * 0.02).abs() < 1e-12, "{spread:?}");
+        assert!((spread[&Stage::Compile] - 1.4826 * 0.02 / SQRT_2).abs() < 1e-12, "{spread:?}");
     }
 
     #[test]
     fn one_outlier_in_three_does_not_decide() {
         let spread = observed([0.01, -0.01, 0.9].map(|x| (Stage::Execute, x)));
-        assert!((spread[&Stage::Execute] - 1.4826 * 0.01).abs() < 1e-12, "{spread:?}");
+        assert!((spread[&Stage::Execute] - 1.4826 * 0.01 / SQRT_2).abs() < 1e-12, "{spread:?}");
     }
 
     #[test]

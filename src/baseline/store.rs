@@ -98,7 +98,7 @@ pub fn write(dir: &Path, baseline: &Baseline) -> Result<PathBuf, BaselineError> 
 /// someone else in the meantime must not be undone. Returns the place.
 ///
 /// # Errors
-/// As [`write`], and when the file is another one by now.
+/// As [`write()`], and when the file is another one by now.
 pub fn replace(dir: &Path, old: Option<&Baseline>, baseline: &Baseline) -> Result<PathBuf, BaselineError> {
     write_if(dir, baseline, |path| {
         let found = read(dir, &baseline.backend, &baseline.target)?;

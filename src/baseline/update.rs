@@ -7,12 +7,9 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::path::{Path, PathBuf};
 
 use crate::model::baseline::{Baseline, BaselineKey, Change, Entry, Provenance, TimeReference};
 use crate::model::findings::{CellFinding, Findings, Gating};
-use crate::model::ids::BackendId;
 use crate::model::machine::RunnerClass;
 use crate::model::observation::Side;
 use crate::model::results::Results;
@@ -387,8 +384,8 @@ fn notes(old: &Baseline, new: &Baseline) -> Vec<String> {
     let (before, now) = (source(&old.runner, &old.reference), source(&new.runner, &new.reference));
     if before != now {
         notes.push(format!(
-            "all times are rewritten, because they come from {now} and the committed ones from {before}; --keep-times leaves them \
-             as they are"
+            "all times are rewritten, because they come from {now} and the committed ones from {before}; --keep-times \
+             leaves them as they are"
         ));
     }
     if old.provenance.engine != new.provenance.engine {

@@ -156,8 +156,6 @@ fn unsupported_cell(context: &Context<'_>, pair: &Pair<'_>, finding: &mut CellFi
 }
 
 fn measured_time(context: &Context<'_>, pair: &Pair<'_>, finding: &mut CellFinding, times: &Times) {
-    let tolerance = context.thresholds.effective(&finding.cell);
-    let stage = finding.cell.stage;
     let Some((location, yardstick)) = times.location.zip(times.yardstick) else {
         finding.verdict = degenerate("no launch has a yardstick reading of every kernel");
         return;
@@ -167,40 +165,14 @@ fn measured_time(context: &Context<'_>, pair: &Pair<'_>, finding: &mut CellFindi
         deviation: location.deviation,
         launches: count(location.count),
     });
-    let (ratio, deviation, launches) = match pair.entry(stage, Metric::Time) {
-        Some(Entry::Time { ratio, deviation, launches }) => (*ratio, *deviation, *launches),
-        Some(Entry::Unsupported(reason)) => {
-            finding.verdict = Verdict::New;
-            finding.gating = context.exact_gating(pair.backend);
-            finding.evidence.push(format!("now supported; the baseline says: {}", reason.escape_debug()));
-            return;
-        }
-        Some(Entry::Bytes(_) | Entry::Count(_) | Entry::Score { .. }) => {
-            finding.verdict =
-                degenerate("the baseline's entry is not a time; measure it again with --update-baselines");
-            return;
-        }
-        None => {
-            finding.verdict = Verdict::New;
-            finding.gating = Gating::Gates;
-            return;
-        }
-    };
-    if let Some(problem) = context.standings.get(pair.backend).and_then(|standing| standing.no_reference.as_ref()) {
-        finding.verdict = degenerate(problem);
+    let Some((ratio, base)) = committed(context, pair, finding) else {
         return;
-    }
-    let base = match time::Base::committed(ratio, deviation, launches) {
-        Ok(base) => base,
-        Err(error) => {
-            finding.verdict = degenerate(&format!("the baseline's entry is damaged: {error}"));
-            return;
-        }
     };
-    finding.base = Some(Quantity::Nanoseconds(ratio * yardstick)).filter(|_| (ratio * yardstick).is_finite());
-    match tolerance {
+    finding.base = Some(ratio * yardstick).filter(|nanos| nanos.is_finite()).map(Quantity::Nanoseconds);
+    match context.thresholds.effective(&finding.cell) {
         Ok((tolerance, origin)) => {
-            let widened_by = time::widening(pair.baseline.and_then(|baseline| baseline.spread.get(&stage)));
+            let spread = pair.baseline.and_then(|baseline| baseline.spread.get(&finding.cell.stage));
+            let widened_by = time::widening(spread);
             let values: Vec<(u32, f64)> =
                 times.figures.iter().filter_map(|figure| Some((figure.round, figure.log_ratio?))).collect();
             let allowance = tolerance.relative + widened_by;
@@ -215,6 +187,38 @@ fn measured_time(context: &Context<'_>, pair: &Pair<'_>, finding: &mut CellFindi
     if let Some(busy) = busy(&times.figures) {
         finding.verdict = Verdict::Inconclusive(busy);
     }
+}
+
+/// The committed ratio of a cell, as it stands and as a base; where there is none to compare with, the finding's verdict says
+/// why.
+fn committed(context: &Context<'_>, pair: &Pair<'_>, finding: &mut CellFinding) -> Option<(f64, time::Base)> {
+    let (ratio, deviation, launches) = match pair.entry(finding.cell.stage, Metric::Time) {
+        Some(Entry::Time { ratio, deviation, launches }) => (*ratio, *deviation, *launches),
+        Some(Entry::Unsupported(reason)) => {
+            finding.verdict = Verdict::New;
+            finding.gating = context.exact_gating(pair.backend);
+            finding.evidence.push(format!("now supported; the baseline says: {}", reason.escape_debug()));
+            return None;
+        }
+        Some(Entry::Bytes(_) | Entry::Count(_) | Entry::Score { .. }) => {
+            finding.verdict =
+                degenerate("the baseline's entry is not a time; measure it again with --update-baselines");
+            return None;
+        }
+        None => {
+            finding.verdict = Verdict::New;
+            finding.gating = Gating::Gates;
+            return None;
+        }
+    };
+    if let Some(problem) = context.standings.get(pair.backend).and_then(|standing| standing.no_reference.as_ref()) {
+        finding.verdict = degenerate(problem);
+        return None;
+    }
+    time::Base::committed(ratio, deviation, launches)
+        .map_err(|error| finding.verdict = degenerate(&format!("the baseline's entry is damaged: {error}")))
+        .ok()
+        .map(|base| (ratio, base))
 }
 
 /// Where most launches have no undisturbed observation of a stage, its figure says what else ran. The yardstick beside it was

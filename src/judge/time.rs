@@ -37,8 +37,8 @@ pub const MIN_LAUNCHES: usize = 2;
 /// deviate by 1.0 % to 2.3 %; with this prior their bounds hold their levels (both in `judge::recorded`, a test).
 pub const LAUNCH_PRIOR: f64 = 0.02;
 
-/// Degrees of freedom of [`LAUNCH_PRIOR`]: as much as three launches, so that five outweigh it. With four, nothing recorded
-/// gained, and a planted 2 % was found half as often.
+/// Degrees of freedom of [`LAUNCH_PRIOR`]: as much as three launches, so that five outweigh it. Four made nothing recorded
+/// safer, and found a planted 2 % of validate in 33 % of resampled runs instead of 69 %.
 pub const LAUNCH_PRIOR_FREEDOM: f64 = 2.0;
 
 /// Degrees of freedom that the baseline's deviation has at most when the head's is shrunk towards it, so that a baseline of
@@ -112,8 +112,8 @@ pub fn estimate(values: &[f64], base: &Base) -> Result<Estimate, KernelError> {
 #[must_use]
 pub fn widening(spread: Option<&Spread>) -> f64 {
     let prior = Deviation { value: SPREAD_PRIOR, freedom: SPREAD_PRIOR_FREEDOM };
-    let own =
-        spread.map(|spread| Deviation { value: spread.deviation, freedom: f64::from(spread.runs.saturating_sub(1)) });
+    // Cells of one run share its shift, so a run is one degree of freedom, however many cells it has.
+    let own = spread.map(|spread| Deviation { value: spread.deviation, freedom: f64::from(spread.runs) });
     // A damaged history is no history.
     SPREAD_FACTOR * own.and_then(|own| moderated(own, prior).ok()).unwrap_or(prior).value
 }
@@ -204,6 +204,7 @@ pub fn reason(error: KernelError) -> InconclusiveReason {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
 
     use super::*;
 
@@ -273,10 +274,16 @@ mod tests {
         let with = |deviation, runs| widening(Some(&Spread { deviation, runs }));
         let prior = SPREAD_FACTOR * SPREAD_PRIOR;
         assert_eq!(widening(None), prior);
-        assert_eq!(with(0.5, 1), prior);
+        assert_eq!(with(0.5, 0), prior);
         assert_eq!(with(f64::NAN, 50), prior);
         assert!(with(0.005, 10) < prior && with(0.005, 100) < with(0.005, 10));
         assert!(with(0.2, 10) > prior);
+    }
+
+    #[test]
+    fn the_level_is_shared_by_all_cells_and_looks() {
+        assert!((look_level(200, 3) * 200.0 * f64::from(MAX_LOOKS) / RUN_LEVEL - 1.0).abs() < 1e-12);
+        assert!((look_level(0, 30) * 30.0 / RUN_LEVEL - 1.0).abs() < 1e-12);
     }
 
     #[test]
@@ -287,6 +294,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
+
         /// More of a slowdown is never a better verdict, whatever the launches.
         #[test]
         fn the_verdict_is_monotonic_in_the_effect(

@@ -76,7 +76,8 @@ pub struct Measure {
     pub batch: Option<u32>,
     /// Shortest batch wanted.
     pub min_batch: Nanos,
-    /// At most this many observations, and at least one.
+    /// This many undisturbed observations, if time allows; disturbed ones are taken again and kept, up to twice as many in
+    /// all. At least one, whatever it costs.
     pub max_observations: u32,
     /// No further observation is begun once this much time has gone into the stage.
     pub time_cap: Nanos,

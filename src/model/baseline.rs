@@ -49,7 +49,8 @@ pub enum TimeReference {
     Worker { sha256: String },
 }
 
-/// Deviation between runs of unchanged code, as the logarithm of the ratio, pooled over the cells of a stage.
+/// Deviation of one run about what runs of unchanged code have in common, as the logarithm of the ratio, pooled over the
+/// cells of a stage. Two runs lie apart by √2 of it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     pub deviation: f64,

@@ -59,7 +59,8 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
     match task {
         Task::Guard { args } => {
             let environment = setup::ensure(setup::Need::Build)?;
-            succeed(cargo(&environment).args(["build", "--release", "--locked", "--package", "tollgate"]))?;
+            // With examples, the dependencies get the features that the tests want too, and are built once for both.
+            succeed(cargo(&environment).args(["build", "--release", "--locked", "--workspace", "--bins", "--examples"]))?;
             let tollgate = target_dir()?.join("release").join(format!("tollgate{}", std::env::consts::EXE_SUFFIX));
             exit_code_of(Command::new(tollgate).arg("run").args(args).current_dir(root()))
         }

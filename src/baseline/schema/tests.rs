@@ -25,49 +25,10 @@ fn problem_after(from: &str, to: &str) -> String {
 }
 
 #[test]
-fn the_format_is_this() {
-    let expected = r##"# Tollgate baseline of `cranelift` on x86_64-linux: what was last accepted, one cell a line.
-# Written by `tollgate run --update-baselines`, which rewrites only what moved; comments are lost.
-version: 1
-backend: cranelift
-target: {arch: x86_64, os: linux}
-
-provenance:
-  tollgate: "0.1.0"
-  engine: wasmer 7.4.2
-  compiler: cranelift
-  options:
-    opt-level: speed
-    canonicalize-nans: false
-    threads: 1
-    cpu-features: x86-64-v3
-    features: [avx, avx2, sse4.2]
-runner: {arch: x86_64, os: linux, cpu: "Intel(R) Xeon(R) Processor"}
-reference: {yardstick: 1}
-
-spread:
-  compile: {deviation: 0.021, runs: 6}
-
-changes:
-  - {date: "2026-11-20", commit: "0123abc-dirty", added: 9, removed: 0, tightened: 0, loosened: 0}
-
-cells:
-  fibonacci/validate/time: {ratio: 0.01234, deviation: 0.012, launches: 5}
-  fibonacci/compile/time: {ratio: 1.5, deviation: 0.012, launches: 5}
-  fibonacci/compile/instructions: {count: 987654321}
-  fibonacci/compile/memory: {bytes: 123456}
-  fibonacci/serialize/size: {bytes: 4242}
-  fibonacci/execute/score: {ratio: 2.5, deviation: 0, launches: 1}
-
-  matmul-simd/compile/time: {unsupported: "no SIMD: \"v128\"\n# not a comment"}
-
-  zlib/compile/time: {ratio: 3.25, deviation: 0.012, launches: 5}
-  zlib/serialize/size: {bytes: 99000}
-
-# The last line tells a whole file from a half-written one.
-end: true
-"##;
-    assert_eq!(render(&example()), expected);
+fn the_format_is_the_documented_one() {
+    let page = include_str!("../../../docs/baselines.md");
+    let documented = page.split("```").find_map(|block| block.strip_prefix("yaml\n")).expect("the documented example");
+    assert_eq!(render(&example()), documented);
 }
 
 #[test]
@@ -84,7 +45,11 @@ fn what_is_written_is_read_back() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, rng_seed: prop::test_runner::RngSeed::Fixed(1), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        rng_seed: prop::test_runner::RngSeed::Fixed(1),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn any_baseline_survives_up_to_rounding(baseline in any_baseline()) {

@@ -1,4 +1,5 @@
 use std::num::NonZeroU16;
+use std::path::Path;
 
 use super::super::diff;
 use super::super::schema::parse;
@@ -460,8 +461,8 @@ fn drifted(by: f64) -> (Baseline, Findings) {
 fn spread_is_recorded_with_a_rewritten_time_or_on_request_only() {
     let (old, mut findings) = drifted(0.04);
     let kept = old.spread[&Stage::Compile];
-    let folded = render::rounded_spread(spread::fold(Some(kept), 1.4826 * 0.04));
-    assert_eq!(folded, Spread { deviation: 0.03, runs: 7 });
+    let folded = render::rounded_spread(spread::fold(Some(kept), 1.4826 * 0.04 / std::f64::consts::SQRT_2));
+    assert_eq!(folded, Spread { deviation: 0.025, runs: 7 });
     assert_eq!(propose(&run(Some(old.clone())), &findings, &request()), Ok(Vec::new()));
 
     let asked = Request { record_spread: true, ..request() };

@@ -22,7 +22,7 @@ fn its_examples_load_without_warnings() {
         .wat("plugins/my filter.wasm", add)
         .file("vendor/fib.wasm", EMPTY_MODULE)
         .file("tools/old-worker", "#!/bin/sh\n");
-    super::backends::executable(&folder, "tools/old-worker");
+    backends::executable(&folder, "tools/old-worker");
     let config = folder.load(whole).unwrap();
     assert_eq!(ids(&config), ["fib", "my-filter", "word-count"]);
     assert_eq!(config.warnings, Vec::<String>::new());

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::progress::Progress;
 use super::ui::Ui;
-use crate::judge;
+use crate::judge::{self, time::MAX_LOOKS};
 use crate::measure::cancel::Cancel;
 use crate::measure::journal::Journal;
 use crate::measure::launch::{self, Interrupted, LaunchSpec};
@@ -20,10 +20,6 @@ use crate::plan;
 
 /// Rounds that every pair takes, as far as the budget goes: enough for a deviation of launches to mean something.
 pub const FIRST_ROUNDS: u32 = 5;
-
-/// Rounds at most, for pairs that stay open. The deviation of a mean falls with the square root of the launches, so three
-/// times the first rounds narrow an interval by 1.7; what is still open then wants the paired comparison, not patience.
-pub const MAX_ROUNDS: u32 = 15;
 
 type Pair = (SampleId, BackendId);
 
@@ -70,7 +66,7 @@ impl<'a> Measuring<'a> {
     /// Runs all rounds.
     pub fn run(mut self) -> Results {
         let mut reason = EndReason::Complete;
-        for round in 0..MAX_ROUNDS {
+        for round in 0..MAX_LOOKS {
             let pairs = self.pairs_of(round);
             if pairs.is_empty() {
                 break;

@@ -13,7 +13,7 @@ use crate::measure::journal;
 use crate::model::machine::Target;
 use crate::model::results::PlannedPair;
 use crate::model::sample::EngineSpec;
-use crate::model::{BackendId, BackendSpec, Baseline, Results, Sample};
+use crate::model::{BackendId, BackendSpec, Baseline, Results};
 use crate::plan::{self, Selection};
 
 /// A configuration with the filters applied.
@@ -31,13 +31,19 @@ pub struct Setup {
 /// When the configuration is missing or wrong, a filter matches nothing, or this build lacks a compiler.
 pub fn setup(places: &Places, filters: &Filters, ui: &Ui) -> anyhow::Result<Setup> {
     let cwd = std::env::current_dir().context("failed to find the current folder")?;
-    let file = config::discover(places.config.as_deref(), &cwd)?;
-    let mut config = config::load(&file)?;
+    let mut config = match config::discover(places.config.as_deref(), &cwd) {
+        Ok(file) => config::load(&file)?,
+        // Paths on the command line are enough for a run; the defaults hold for the rest.
+        Err(_) if places.config.is_none() && filters.samples.iter().any(|filter| cwd.join(filter).exists()) => {
+            Config::without_file(&cwd)
+        }
+        Err(error) => return Err(error.into()),
+    };
     for warning in &config.warnings {
         ui.warn(warning);
     }
     let selection = Selection {
-        samples: add_paths(&filters.samples, &cwd, &mut config.samples, ui)?,
+        samples: add_paths(&filters.samples, &cwd, &mut config, ui)?,
         backends: filters.backends.clone(),
         stages: filters.stages.clone(),
     };
@@ -48,11 +54,11 @@ pub fn setup(places: &Places, filters: &Filters, ui: &Ui) -> anyhow::Result<Setu
 }
 
 /// Adds the samples that `--sample` names by path, and returns the filters as ids and globs.
-fn add_paths(filters: &[String], cwd: &Path, samples: &mut Vec<Sample>, ui: &Ui) -> anyhow::Result<Vec<String>> {
+fn add_paths(filters: &[String], cwd: &Path, config: &mut Config, ui: &Ui) -> anyhow::Result<Vec<String>> {
     let mut globs = Vec::new();
     for filter in filters {
         let path = cwd.join(filter);
-        if samples.iter().any(|sample| sample.id.as_str() == filter) || !path.exists() {
+        if config.samples.iter().any(|sample| sample.id.as_str() == filter) || !path.exists() {
             globs.push(filter.clone());
             continue;
         }
@@ -60,19 +66,7 @@ fn add_paths(filters: &[String], cwd: &Path, samples: &mut Vec<Sample>, ui: &Ui)
         for warning in &warnings {
             ui.warn(warning);
         }
-        for extra in extras {
-            if let Some(known) = samples.iter().find(|known| known.id == extra.id) {
-                anyhow::ensure!(
-                    known.module == extra.module,
-                    "--sample {}: the configuration already has another sample `{}`; rename the file",
-                    filter.escape_debug(),
-                    extra.id
-                );
-            }
-            globs.push(globset::escape(extra.id.as_str()));
-            samples.retain(|known| known.id != extra.id);
-            samples.push(extra);
-        }
+        globs.extend(config.adopt(extras)?.iter().map(|id| globset::escape(id.as_str())));
     }
     Ok(globs)
 }

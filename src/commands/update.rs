@@ -41,6 +41,9 @@ pub fn update(results: &Results, findings: &Findings, dir: &Path, args: &UpdateA
     }
     for proposal in &proposals {
         ui.diff(&diff::render(proposal));
+        for note in &proposal.notes {
+            ui.warn(&format!("{}: {note}", proposal.backend));
+        }
         for moved in proposal.weakened() {
             ui.warn(&format!("loosened on {}: {moved}", proposal.backend));
         }

@@ -1,3 +1,5 @@
+//! Tests of the format: round trips, positions, everything that is refused.
+
 use std::fs;
 use std::process::Command;
 

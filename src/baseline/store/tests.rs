@@ -1,3 +1,5 @@
+//! Tests of the store: paths, whole files at any moment, full disks, killed writers.
+
 use std::env;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::process::ExitStatusExt as _;

@@ -1,3 +1,5 @@
+//! Tests of updates: what is rewritten, what is kept, what is refused.
+
 use std::num::NonZeroU16;
 use std::path::Path;
 

@@ -36,6 +36,37 @@ A first go:
   tollgate run --update-baselines    accept what was measured
 ";
 
+/// Examples of each command; of those that decide, `--help` also shows the exit codes.
+const RUN_EXAMPLES: &str = "\
+Examples:
+  tollgate run                                         all samples up to the tier `pr`, on all backends
+  tollgate run --sample 'fib*' --backend cranelift     some of them
+  tollgate run --sample build/filter.wasm              a module that the configuration does not list
+  tollgate run --stage jit --budget 30s                validate, compile, instantiate and execute only
+  tollgate run --update-baselines --reason \"why\"       accept what was measured, also where it got worse
+";
+const JUDGE_EXAMPLES: &str = "\
+Examples:
+  tollgate judge tollgate-out                          decide again, also on a run that was killed
+  tollgate judge results.json --baselines baselines    by the baselines as they are now
+  tollgate judge results.json --config strict.yml      by other thresholds and another `fail-on`
+";
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  tollgate report tollgate-out --verbose               every cell
+  tollgate report results.json --format markdown       for a pull request
+";
+const LIST_EXAMPLES: &str = "\
+Examples:
+  tollgate list --tier smoke                           what a run of that tier takes
+  tollgate list --sample 'fib*' --format json          the same filters as of `tollgate run`, for programs
+";
+const INIT_EXAMPLES: &str = "\
+Examples:
+  tollgate init                                        for the modules here and below
+  tollgate init plugins --no-baseline                  the configuration only, to complete it first
+";
+
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Colour {
@@ -246,11 +277,23 @@ pub struct InitArgs {
     pub budget: Duration,
 }
 
+/// Adds to each command's help what a derive cannot: its examples, and the exit codes where they decide something.
+fn with_examples(command: clap::Command) -> clap::Command {
+    let deciding = |examples: &str| format!("{examples}\n{}", exit::HELP);
+    command
+        .after_help(deciding(EXAMPLES))
+        .mut_subcommand("run", |run| run.after_help(deciding(RUN_EXAMPLES)))
+        .mut_subcommand("judge", |judge| judge.after_help(deciding(JUDGE_EXAMPLES)))
+        .mut_subcommand("report", |report| report.after_help(REPORT_EXAMPLES))
+        .mut_subcommand("list", |list| list.after_help(LIST_EXAMPLES))
+        .mut_subcommand("init", |init| init.after_help(INIT_EXAMPLES))
+}
+
 /// Runs the command line and returns the code to exit with; see [`exit`].
 #[must_use]
 pub fn main() -> ExitCode {
-    let command = Cli::command().after_help(format!("{EXAMPLES}\n{}", exit::HELP));
-    let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
+    let cli = match with_examples(Cli::command()).try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches))
+    {
         Ok(cli) => cli,
         Err(error) => {
             // A closed pipe is the reader's business, and clap knows which of the two streams to use.

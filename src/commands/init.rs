@@ -6,7 +6,7 @@ use std::io::Write as _;
 use anyhow::Context as _;
 
 use super::run;
-use super::ui::Ui;
+use super::ui::{Ui, counted};
 use crate::cli::{Filters, Format, InitArgs, Places, RunArgs, Show, TierArg, UpdateArgs};
 use crate::config::init::{self, FoundModule};
 use crate::exit::Exit;
@@ -28,7 +28,8 @@ pub fn run(args: &InitArgs, ui: &Ui) -> anyhow::Result<Exit> {
         format!("failed to create {}; where there is one already, edit it or remove it first", path.display())
     })?;
     file.write_all(init::render(&found).as_bytes()).with_context(|| format!("failed to write {}", path.display()))?;
-    ui.info(&format!("wrote {} with {usable} samples; read it, it explains itself", path.display()));
+    let samples = counted(usable, "sample", "samples");
+    ui.info(&format!("wrote {} with {samples}; read it, it explains itself", path.display()));
     if args.no_baseline {
         ui.info("next: tollgate run --update-baselines");
         return Ok(Exit::Pass);

@@ -19,9 +19,11 @@ pub fn run(args: &JudgeArgs, ui: &Ui) -> anyhow::Result<Exit> {
         results.header.settings.fail_on = config.fail_on;
     }
     if let Some(dir) = &args.baselines {
+        // Without this, a mistyped folder would judge everything to be new, and pass.
+        anyhow::ensure!(dir.is_dir(), "there is no folder {} to judge by; correct --baselines", dir.display());
         results.header.baselines = setup::baselines(dir, &results.header.backends)?;
     }
     let findings = judge::judge(&results);
-    ui.findings(&results, &findings, &args.show)?;
+    ui.findings(&results, &findings, &args.show, false)?;
     Ok(findings.outcome.into())
 }

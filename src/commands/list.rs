@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::measuring::FIRST_ROUNDS;
 use super::setup;
-use super::ui::Ui;
+use super::ui::{Ui, counted};
 use crate::cli::{ListArgs, ListFormat};
 use crate::exit::Exit;
 use crate::judge::pooling;
@@ -76,10 +76,10 @@ fn text(samples: &[Sample], backends: &[BackendSpec], plan: &[PlannedPair], cost
     let cells: usize = plan.iter().map(|pair| pair.stages.len()).sum();
     _ = writeln!(
         out,
-        "\n{} samples × {} backends, {} launches a round, {cells} stages to time; times are of one launch.",
-        planned.len(),
-        used.len(),
-        plan.len(),
+        "\n{} × {}, {} a round, {cells} stages to time; times are of one launch.",
+        counted(planned.len(), "sample", "samples"),
+        counted(used.len(), "backend", "backends"),
+        counted(plan.len(), "launch", "launches"),
     );
     if unknown < costs.len() {
         let rounds = known * FIRST_ROUNDS;
@@ -93,7 +93,8 @@ fn text(samples: &[Sample], backends: &[BackendSpec], plan: &[PlannedPair], cost
     if unknown > 0 {
         _ = writeln!(
             out,
-            "? for {unknown} pairs that have no baseline yet; `tollgate run --update-baselines` writes it."
+            "? for {} without a baseline yet; `tollgate run --update-baselines` writes it.",
+            counted(unknown, "pair", "pairs")
         );
     }
     out

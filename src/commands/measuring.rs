@@ -159,7 +159,8 @@ impl<'a> Measuring<'a> {
         let key = (launch.sample.clone(), launch.backend.clone());
         self.expected.insert(key.clone(), launch.duration.into());
         if let Some(failure) = &launch.failure {
-            self.warn(&format!("{} on {} is broken: {}", launch.sample, launch.backend, failure.kind));
+            let stage = failure.stage.map(|stage| format!("{stage}: ")).unwrap_or_default();
+            self.warn(&format!("{} on {} is broken: {stage}{}", launch.sample, launch.backend, failure.kind));
             self.broken.insert(key);
         }
         if !self.journal_failed

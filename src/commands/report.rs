@@ -12,6 +12,6 @@ use crate::judge;
 /// When the results cannot be read.
 pub fn run(args: &ReportArgs, ui: &Ui) -> anyhow::Result<Exit> {
     let results = read(&args.results, ui)?;
-    ui.findings(&results, &judge::judge(&results), &args.show)?;
+    ui.findings(&results, &judge::judge(&results), &args.show, false)?;
     Ok(Exit::Pass)
 }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
+use signal_hook::consts::SIGXFSZ;
 
 use super::measuring::Measuring;
 use super::setup::{self, Setup};
@@ -36,21 +38,33 @@ pub fn run(args: &RunArgs, ui: &Ui) -> anyhow::Result<Exit> {
     let saved = save(&results, &args.out, ui);
 
     let findings = judge::judge(&results);
-    ui.findings(&results, &findings, &args.show)?;
+    let shown = ui.findings(&results, &findings, &args.show, args.update_baselines);
     if results.end.reason == EndReason::Interrupted {
+        [saved.err(), shown.err()].iter().flatten().for_each(|error| ui.error(error));
         ui.warn("interrupted: the report covers what was measured until then");
         return Ok(Exit::Interrupted);
     }
     saved?;
+    shown?;
     if !args.update_baselines {
         return Ok(findings.outcome.into());
     }
     update::update(&results, &findings, &setup.baselines_dir, &args.update, ui)?;
-    Ok(match findings.outcome {
-        // What regressed or was missing has just been accepted, with its reason on record.
-        Outcome::Regressed | Outcome::Inconclusive => Exit::Pass,
-        Outcome::Pass | Outcome::Broken => findings.outcome.into(),
-    })
+    match findings.outcome {
+        // What was missing or undecided is accepted, and what regressed too, with its reason on record.
+        Outcome::Regressed | Outcome::Inconclusive => after_update(results, &setup, ui),
+        Outcome::Pass | Outcome::Broken => Ok(findings.outcome.into()),
+    }
+}
+
+/// The exit code of a run that was accepted: what an update leaves as it was, such as times with --keep-times, still fails.
+fn after_update(mut results: Results, setup: &Setup, ui: &Ui) -> anyhow::Result<Exit> {
+    results.header.baselines = setup::baselines(&setup.baselines_dir, &results.header.backends)?;
+    if judge::judge(&results).outcome == Outcome::Regressed {
+        ui.warn("regressed cells were left as they are in the baselines, and go on failing");
+        return Ok(Exit::Regressed);
+    }
+    Ok(Exit::Pass)
 }
 
 /// Everything that is fixed before the first launch.
@@ -90,7 +104,9 @@ fn header(args: &RunArgs, setup: &Setup) -> anyhow::Result<Header> {
 
 /// Measures with a journal in `out` and a scratch folder beside it.
 fn measure(header: Header, out: &Path, cancel: &Cancel, ui: &Ui) -> anyhow::Result<Results> {
-    let mut journal = Journal::create(out, &header)?;
+    // A file size limit is to be an error of the write, as a full disk is, and not the end of the process.
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).context("failed to catch SIGXFSZ")?;
+    let mut journal = Journal::create(out, &header).context("failed to begin the journal of the run")?;
     let scratch = tempfile::Builder::new()
         .prefix("tollgate-")
         .tempdir()
@@ -106,12 +122,21 @@ fn save(results: &Results, out: &Path, ui: &Ui) -> anyhow::Result<PathBuf> {
             Ok(path)
         }
         Err(error) => {
-            let fallback = std::env::temp_dir().join(format!("tollgate-{}", std::process::id()));
-            let context = match Journal::finish(&fallback, results) {
-                Ok(path) => format!("failed to save the results in {}; they are in {}", out.display(), path.display()),
-                Err(_) => format!("failed to save the results in {}; the report above is all there is", out.display()),
+            let context = match save_elsewhere(results) {
+                Some(path) => {
+                    format!("failed to save the results in {}; they are in {}", out.display(), path.display())
+                }
+                None => format!("failed to save the results in {}; the report is all there is", out.display()),
             };
             Err(anyhow::Error::new(error).context(context))
         }
     }
+}
+
+/// A folder of its own among the temporary ones, which stays if the results could be put there.
+fn save_elsewhere(results: &Results) -> Option<PathBuf> {
+    let folder = tempfile::Builder::new().prefix("tollgate-results-").tempdir().ok()?;
+    let path = Journal::finish(folder.path(), results).ok()?;
+    _ = folder.keep();
+    Some(path)
 }

@@ -1,6 +1,6 @@
 //! What several commands start with: the configuration, the filters, the plan and the baselines of a run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -50,7 +50,29 @@ pub fn setup(places: &Places, filters: &Filters, ui: &Ui) -> anyhow::Result<Setu
     let plan = plan::pairs(&config.samples, &config.backends, &selection, filters.tier.into())?;
     check_compilers(&config.backends, &plan)?;
     let baselines_dir = places.baselines.clone().unwrap_or_else(|| config.baselines.clone());
+    warn_of_strays(&baselines_dir, &config.backends, ui);
     Ok(Setup { config, selection, plan, baselines_dir })
+}
+
+/// Says which baselines no backend of the configuration reads any more: a renamed backend would start anew in silence.
+fn warn_of_strays(dir: &Path, backends: &[BackendSpec], ui: &Ui) {
+    let target = Target::host();
+    let known: BTreeSet<PathBuf> = backends.iter().map(|backend| store::path_of(dir, &backend.id, &target)).collect();
+    let Some(folder) = known.first().and_then(|path| path.parent()) else { return };
+    // A folder that cannot be read is no error here: it may not be there yet, and reading a baseline says what is wrong.
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let strays: BTreeSet<PathBuf> = files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yml") && !is_hidden(path))
+        .filter(|path| !known.contains(path))
+        .collect();
+    for stray in strays {
+        let shown = stray.display().to_string();
+        ui.warn(&format!("no backend of the configuration reads {}; remove it or rename it", shown.escape_debug()));
+    }
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
 /// Adds the samples that `--sample` names by path, and returns the filters as ids and globs.
@@ -98,7 +120,8 @@ pub fn baselines(dir: &Path, backends: &[BackendSpec]) -> anyhow::Result<BTreeMa
     let target = Target::host();
     let mut baselines = BTreeMap::new();
     for backend in backends {
-        if let Some(baseline) = store::read(dir, &backend.id, &target)? {
+        let found = store::read(dir, &backend.id, &target).map_err(|error| anyhow::anyhow!("failed to {error}"))?;
+        if let Some(baseline) = found {
             baselines.insert(backend.id.clone(), baseline);
         }
     }
@@ -110,7 +133,7 @@ pub fn baselines(dir: &Path, backends: &[BackendSpec]) -> anyhow::Result<BTreeMa
 /// # Errors
 /// When there is nothing to read, or it is malformed or of another version.
 pub fn read(path: &Path, ui: &Ui) -> anyhow::Result<Results> {
-    let loaded = journal::read(path)?;
+    let loaded = journal::read(path).context("failed to read the results of a run")?;
     for warning in &loaded.warnings {
         ui.warn(warning);
     }

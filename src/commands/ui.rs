@@ -49,18 +49,24 @@ impl Ui {
         }
     }
 
-    /// Renders the findings in the format asked for.
+    /// Renders the findings in the format asked for. Where they are `accepted` anyway, the advice to do so is left out.
     ///
     /// # Errors
     /// When standard output cannot be written.
-    pub fn findings(&self, results: &Results, findings: &Findings, show: &Show) -> anyhow::Result<()> {
+    pub fn findings(&self, results: &Results, findings: &Findings, show: &Show, accepted: bool) -> anyhow::Result<()> {
+        let view = || {
+            let mut view = View::new(results, findings);
+            view.steps
+                .retain(|step| !accepted || !step.commands.iter().any(|line| line.contains("--update-baselines")));
+            view
+        };
         let text = match show.format {
             Format::Json => report::json::render(results, findings),
-            Format::Markdown => report::markdown::render(&View::new(results, findings)),
+            Format::Markdown => report::markdown::render(&view()),
             Format::Text => {
                 let width = console::Term::stdout().size_checked().map_or(100, |(_, columns)| usize::from(columns));
                 let style = Style { colour: self.stdout_colour, width, verbose: show.verbose };
-                report::terminal::render(&View::new(results, findings), &style)
+                report::terminal::render(&view(), &style)
             }
         };
         self.data(&text)
@@ -98,8 +104,12 @@ impl Ui {
         let mut chain = error.chain().map(ToString::to_string);
         let mut text = format!("{}: {}", self.paint("error", console::Color::Red), chain.next().unwrap_or_default());
         for cause in chain {
-            text.push_str("\n  caused by: ");
-            text.push_str(&cause.replace('\n', "\n  "));
+            let cause = cause.replace('\n', "\n  ");
+            // Errors that tell their cause within a sentence of their own have told it already.
+            if !text.contains(&cause) {
+                text.push_str("\n  caused by: ");
+                text.push_str(&cause);
+            }
         }
         self.line(&text);
     }
@@ -112,4 +122,10 @@ impl Ui {
     fn paint(&self, text: &str, colour: console::Color) -> String {
         console::Style::new().fg(colour).bold().force_styling(self.stderr_colour).apply_to(text).to_string()
     }
+}
+
+/// A number with what it counts.
+#[must_use]
+pub fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }

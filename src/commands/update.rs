@@ -35,9 +35,9 @@ pub fn update(results: &Results, findings: &Findings, dir: &Path, args: &UpdateA
         keep_times: args.keep_times,
         record_spread: args.record_spread,
     };
-    let proposals = update::propose(results, findings, &request)?;
+    let proposals = update::propose(results, findings, &request).map_err(failed)?;
     if proposals.is_empty() {
-        ui.info("baselines: nothing moved beyond noise, nothing rewritten");
+        ui.info("baselines: nothing that may be rewritten moved beyond noise");
     }
     for proposal in &proposals {
         ui.diff(&diff::render(proposal));
@@ -50,7 +50,7 @@ pub fn update(results: &Results, findings: &Findings, dir: &Path, args: &UpdateA
         for entry in &proposal.not_updated {
             ui.info(&format!("left as it was on {}: {}: {}", proposal.backend, entry.key, entry.why));
         }
-        let path = store::replace(dir, proposal.old.as_ref(), &proposal.new)?;
+        let path = store::replace(dir, proposal.old.as_ref(), &proposal.new).map_err(failed)?;
         ui.info(&format!(
             "wrote {}: {} added, {} removed, {} tightened, {} loosened",
             path.display(),
@@ -61,4 +61,9 @@ pub fn update(results: &Results, findings: &Findings, dir: &Path, args: &UpdateA
         ));
     }
     Ok(())
+}
+
+/// The modules' errors are fragments that follow "failed to".
+fn failed(error: impl std::error::Error) -> anyhow::Error {
+    anyhow::anyhow!("failed to {error}")
 }

@@ -347,3 +347,13 @@ fn from_wasm(value: &WasmValue) -> Datum {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_version_is_the_one_that_is_locked() {
+        let lock = include_str!("../../Cargo.lock");
+        let number = super::VERSION.strip_prefix("wasmer ").unwrap();
+        assert!(lock.contains(&format!("name = \"wasmer\"\nversion = \"{number}\"\n")), "{number}");
+    }
+}

@@ -154,7 +154,7 @@ fn not_executed(context: &Context<'_>) -> Option<String> {
         return None;
     }
     let names = names(&silent.into_iter().map(str::to_owned).collect::<Vec<_>>())?;
-    Some(format!("not executed, because no `run` says how: {names}"))
+    Some(format!("not executed, because neither `call` nor `wasi` says how: {names}"))
 }
 
 /// The first few names, and how many more there are; nothing for none.

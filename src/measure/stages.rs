@@ -250,7 +250,8 @@ impl<B: Backend> Stages<B> {
             }
         });
         for raw in raws {
-            self.backend.output(&mut runner, raw)?.check(&self.task)?;
+            let checked = self.backend.output(&mut runner, raw).and_then(|output| output.check(&self.task));
+            checked.map_err(repeated)?;
         }
         Ok(())
     }
@@ -334,6 +335,21 @@ fn out_of_order() -> StageError {
     StageError::Failed("a stage was asked for before the one that it needs".to_owned())
 }
 
+/// The first call went well, so what failed now has to do with calling again.
+fn repeated(error: StageError) -> StageError {
+    let explain = |text: String| {
+        format!(
+            "the first call was right, a later one on the same instance was not: {text}; \
+             call an export that gives the same result every time"
+        )
+    };
+    match error {
+        StageError::Failed(text) => StageError::Failed(explain(text)),
+        StageError::WrongOutput(text) => StageError::WrongOutput(explain(text)),
+        other @ (StageError::Unsupported(_) | StageError::FreshDiffers(_)) => other,
+    }
+}
+
 /// Runs `batch` operations on the watch and gives the last product.
 fn batched<I, P>(
     batch: u32,
@@ -404,3 +420,6 @@ impl Drop for Unpinned {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! The one integration binary: what Tollgate does across modules, processes and files.
 
 mod architecture;
+mod cli;
 mod journal;
+mod support;
 mod workers;

@@ -20,22 +20,13 @@ use tollgate::model::{
     Tier,
 };
 
+use crate::support::{AMPLE, group, misbehave, wait_for};
+
 const STAGES: [Stage; 6] =
     [Stage::Validate, Stage::Compile, Stage::Serialize, Stage::Deserialize, Stage::Instantiate, Stage::Execute];
 
-/// Waits that must not be reached; generous, for slow machines.
-const AMPLE: Duration = Duration::from_secs(60);
-
 /// Waits that are reached; long enough for a worker to start on a busy machine.
 const SHORT: Duration = Duration::from_secs(2);
-
-/// The executable of `tests/helpers/misbehave.rs`, which cargo builds beside this one.
-fn misbehave() -> PathBuf {
-    let this = std::env::current_exe().unwrap();
-    let path = this.parent().unwrap().parent().unwrap().join("examples/misbehave");
-    assert!(path.is_file(), "{} is missing; run `cargo build --example misbehave`", path.display());
-    path
-}
 
 /// A worker with its own folder, where it leaves its process id.
 struct Fixture {
@@ -128,33 +119,6 @@ impl Fixture {
         let left: Vec<_> = fs::read_dir(self.scratch()).unwrap().collect();
         assert!(left.is_empty(), "scratch folders were left: {left:?}");
     }
-}
-
-/// Polls until there is a value; what it waits for happens in another process.
-fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let until = Instant::now() + AMPLE;
-    loop {
-        if let Some(value) = look() {
-            return value;
-        }
-        assert!(Instant::now() < until, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// The live processes of a group, as `/proc` tells: zombies are dead, and whoever adopted them reaps them.
-fn group(group: i32) -> Vec<i32> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir("/proc").unwrap().flatten() {
-        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
-        // The name in parentheses may hold anything; state, parent and group come after the last one.
-        let Some((_, rest)) = stat.rsplit_once(") ") else { continue };
-        let fields: Vec<&str> = rest.split(' ').collect();
-        if !matches!(fields[0], "Z" | "X") && fields[2] == group.to_string() {
-            found.push(entry.file_name().to_string_lossy().parse().unwrap());
-        }
-    }
-    found
 }
 
 fn assert_alive(pid: i32) {

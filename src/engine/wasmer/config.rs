@@ -148,8 +148,20 @@ fn check_level(compiler: Compiler, name: &str, level: OptLevel) -> Result<(), St
         return Ok(());
     }
     Err(StageError::Failed(format!(
-        "{name} has no optimisation level {level:?}; change `opt-level` of this backend to one of {known:?}"
+        "{name} has no optimisation level `{}`; change `opt-level` of this backend to {}",
+        level_name(level),
+        known.map(level_name).join(", ")
     )))
+}
+
+/// The level's name in the configuration.
+fn level_name(level: OptLevel) -> &'static str {
+    match level {
+        OptLevel::None => "none",
+        OptLevel::Speed => "speed",
+        OptLevel::SpeedAndSize => "speed-and-size",
+        OptLevel::Less => "less",
+    }
 }
 
 /// The machine's own triple with the options' CPU features.
@@ -212,7 +224,8 @@ mod tests {
     #[test]
     fn a_level_of_another_compiler_is_refused() {
         let wrong = BackendOptions { opt_level: OptLevel::Less, ..options("native", &[]) };
-        assert!(failure(Config::new("cranelift", &wrong)).contains("opt-level"));
+        let text = failure(Config::new("cranelift", &wrong));
+        assert!(text.contains("`less`") && text.contains("`opt-level`") && text.contains("speed-and-size"), "{text}");
     }
 
     #[cfg(feature = "cranelift")]

@@ -33,9 +33,32 @@ const PROPOSALS: &[(WasmFeatures, &str)] = &[
 
 /// What a refusal in stage `validate` means.
 pub fn of_validation(compiler: &str, module: &[u8], error: &CompileError) -> StageError {
+    if let Some(reason) = no_core_module(module) {
+        return StageError::Failed(reason);
+    }
     match Validator::new_with_features(WasmFeatures::all()).validate_all(module) {
         Err(invalid) => StageError::Failed(format!("not a valid module: {invalid}")),
         Ok(_) => StageError::Unsupported(unsupported(compiler, &needed(module), &message(error))),
+    }
+}
+
+/// What something is that does not even begin like a module, in the words of whoever gave it to us by mistake.
+fn no_core_module(bytes: &[u8]) -> Option<String> {
+    if bytes.is_empty() {
+        return Some("not a valid module: the file is empty".to_owned());
+    }
+    // The header is `\0asm` and the version; the two bytes after the version's are 1 in a component.
+    match bytes.strip_prefix(b"\0asm") {
+        Some([_, _, 1, 0, ..]) => Some("a component, not a core module; give the core module inside it".to_owned()),
+        Some(_) => None,
+        None if bytes.trim_ascii_start().starts_with(b"(") => Some(
+            "not a valid module (at offset 0x0): this looks like the text format; translate it with `wasm-tools parse`"
+                .to_owned(),
+        ),
+        None => Some(format!(
+            "not a valid module (at offset 0x0): a module starts with `\\0asm`, this file with `{}`",
+            bytes[..bytes.len().min(8)].escape_ascii()
+        )),
     }
 }
 
@@ -118,6 +141,17 @@ mod tests {
             panic!("a truncated module must fail")
         };
         assert!(text.contains("at offset 0x"), "{text}");
+    }
+
+    #[test]
+    fn what_is_no_module_at_all_is_called_by_its_name() {
+        let refused = CompileError::Validate("bad magic number".to_owned());
+        let told = |bytes: &[u8]| of_validation("llvm", bytes, &refused).to_string();
+        assert!(told(b"").contains("empty"));
+        assert!(told(b" (module)").contains("text format"));
+        assert!(told(b"\x7fELF\x02").contains("`\\x7fELF\\x02`"), "{}", told(b"\x7fELF\x02"));
+        assert!(told(b"\0asm\x0d\0\x01\0").contains("component"));
+        assert!(told(b"\0asm\x01\0").contains("at offset 0x"), "{}", told(b"\0asm\x01\0"));
     }
 
     #[test]

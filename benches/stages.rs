@@ -119,7 +119,8 @@ impl Filter {
     fn from_args() -> Self {
         let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
         // Beside an option of criterion's, a word may be its value; and what is no plain text is a pattern.
-        let plain = |arg: &String| arg.chars().all(|c| c.is_ascii_alphanumeric() || "/_-".contains(c)) && !arg.starts_with('-');
+        let plain =
+            |arg: &String| arg.chars().all(|c| c.is_ascii_alphanumeric() || "/_-".contains(c)) && !arg.starts_with('-');
         Self(if args.iter().all(plain) { args } else { Vec::new() })
     }
 

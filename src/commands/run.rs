@@ -23,6 +23,9 @@ use crate::model::results::{EndReason, Header, RESULTS_VERSION};
 use crate::model::settings::Effort;
 use crate::model::{Results, Settings};
 
+/// Folder of the workers' own files, below the folder of the results.
+const SCRATCH: &str = "scratch";
+
 /// Runs the command.
 ///
 /// # Errors
@@ -102,16 +105,19 @@ fn header(args: &RunArgs, setup: &Setup) -> anyhow::Result<Header> {
     })
 }
 
-/// Measures with a journal in `out` and a scratch folder beside it.
+/// Measures with a journal and a scratch folder in `out`.
 fn measure(header: Header, out: &Path, cancel: &Cancel, ui: &Ui) -> anyhow::Result<Results> {
     // A file size limit is to be an error of the write, as a full disk is, and not the end of the process.
     signal_hook::flag::register(SIGXFSZ, Arc::default()).context("failed to catch SIGXFSZ")?;
     let mut journal = Journal::create(out, &header).context("failed to begin the journal of the run")?;
-    let scratch = tempfile::Builder::new()
-        .prefix("tollgate-")
-        .tempdir()
-        .context("failed to make a scratch folder; set TMPDIR to a folder with room")?;
-    Ok(Measuring::new(header, &mut journal, scratch.path(), cancel, ui).run())
+    let scratch = out.join(SCRATCH);
+    // The journal's lock says that no other run is here: what lies there was left by one that was killed.
+    _ = std::fs::remove_dir_all(&scratch);
+    std::fs::create_dir_all(&scratch)
+        .with_context(|| format!("failed to create {}; choose another folder with --out", scratch.display()))?;
+    let results = Measuring::new(header, &mut journal, &scratch, cancel, ui).run();
+    _ = std::fs::remove_dir_all(&scratch);
+    Ok(results)
 }
 
 /// Saves results.json; where that fails, elsewhere: nothing that was measured is lost while there is a place for it.

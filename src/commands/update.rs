@@ -1,12 +1,17 @@
 //! `--update-baselines`: what it takes to accept a measurement, and showing what changed.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::ui::Ui;
-use crate::baseline::update::Request;
+use super::ui::{Ui, counted};
+use crate::baseline::update::{Proposal, Request};
 use crate::baseline::{diff, store, update};
 use crate::cli::UpdateArgs;
-use crate::model::{Findings, Results};
+use crate::model::{Entry, Findings, Results, SampleId};
+
+/// Launches below which a committed time is too uncertain to decide much: with two, one degree of freedom makes the bounds
+/// ten times wider than with five.
+const SOUND: u32 = 3;
 
 /// CI never accepts a baseline by itself.
 ///
@@ -40,16 +45,7 @@ pub fn update(results: &Results, findings: &Findings, dir: &Path, args: &UpdateA
         ui.info("baselines: nothing that may be rewritten moved beyond noise");
     }
     for proposal in &proposals {
-        ui.diff(&diff::render(proposal));
-        for note in &proposal.notes {
-            ui.warn(&format!("{}: {note}", proposal.backend));
-        }
-        for moved in proposal.weakened() {
-            ui.warn(&format!("loosened on {}: {moved}", proposal.backend));
-        }
-        for entry in &proposal.not_updated {
-            ui.info(&format!("left as it was on {}: {}: {}", proposal.backend, entry.key, entry.why));
-        }
+        show(proposal, ui);
         let path = store::replace(dir, proposal.old.as_ref(), &proposal.new).map_err(failed)?;
         ui.info(&format!(
             "wrote {}: {} added, {} removed, {} tightened, {} loosened",
@@ -61,6 +57,38 @@ pub fn update(results: &Results, findings: &Findings, dir: &Path, args: &UpdateA
         ));
     }
     Ok(())
+}
+
+/// What a person must see before a baseline is replaced. A file that is new all over says nothing by its lines.
+fn show(proposal: &Proposal, ui: &Ui) {
+    if proposal.old.is_some() {
+        ui.diff(&diff::render(proposal));
+    }
+    for note in &proposal.notes {
+        ui.warn(&format!("{}: {note}", proposal.backend));
+    }
+    for moved in proposal.weakened() {
+        ui.warn(&format!("loosened on {}: {moved}", proposal.backend));
+    }
+    // One line for a sample and a reason: a broken sample would fill the screen otherwise.
+    let mut kept: BTreeMap<(&SampleId, &str), usize> = BTreeMap::new();
+    for entry in &proposal.not_updated {
+        *kept.entry((&entry.key.sample, entry.why.as_str())).or_default() += 1;
+    }
+    for ((sample, why), cells) in kept {
+        let cells = counted(cells, "cell", "cells");
+        ui.info(&format!("{}: {cells} of {sample} not recorded: {why}", proposal.backend));
+    }
+    let thin =
+        proposal.new.cells.values().filter(|entry| matches!(entry, Entry::Time { launches, .. } if *launches < SOUND));
+    match thin.count() {
+        0 => {}
+        thin => ui.warn(&format!(
+            "{}: {thin} times rest on fewer than {SOUND} launches, so later runs will often be inconclusive; measure again \
+             with a larger --budget",
+            proposal.backend
+        )),
+    }
 }
 
 /// The modules' errors are fragments that follow "failed to".

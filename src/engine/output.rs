@@ -226,10 +226,7 @@ mod tests {
     #[test]
     fn fresh_and_deserialized_are_compared_even_without_expectation() {
         assert_eq!(process(b"a", 1).agrees_with(&process(b"a", 1)), Ok(()));
-        assert_eq!(
-            detail(process(b"a", 1).agrees_with(&process(b"a", 2))),
-            "fresh exits with 1, deserialized with 2"
-        );
+        assert_eq!(detail(process(b"a", 1).agrees_with(&process(b"a", 2))), "fresh exits with 1, deserialized with 2");
         assert!(detail(process(b"a", 1).agrees_with(&process(b"b", 1))).contains("- a\n+ b"));
         let values = |n| Output::Values(vec![Datum::Number(Value::I64(n))]);
         assert_eq!(detail(values(1).agrees_with(&values(2))), "fresh gives (i64:1), deserialized gives (i64:2)");

@@ -196,7 +196,6 @@ impl Backend for Wasmer {
     }
 
     fn prepare_run(&self, instance: Instantiated) -> Result<Runner, StageError> {
-        self.provision.require_functions()?;
         let Instantiated { instance, mut store, mut process, imports } = instance;
         if let Some(process) = &mut process {
             process.attach(&mut store, &instance, imported_memory(&imports))?;
@@ -285,10 +284,7 @@ fn find(instance: &Instance, store: &Store, name: &str, args: &[Value]) -> Resul
     let function = match instance.exports.get_extern(name) {
         Some(Extern::Function(function)) => function.clone(),
         Some(other) => {
-            return Err(StageError::Failed(format!(
-                "the export `{name}` is not a function but a {}",
-                kind(other)
-            )));
+            return Err(StageError::Failed(format!("the export `{name}` is not a function but a {}", kind(other))));
         }
         None => {
             let mut names: Vec<_> = instance.exports.iter().functions().map(|(name, _)| name.as_str()).collect();

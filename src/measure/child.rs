@@ -35,6 +35,9 @@ const GRACE: Duration = Duration::from_secs(2);
 const TAIL: usize = 4096;
 
 /// Why there is no answer.
+/// What is said of a worker that gave no answer in time.
+const LATE: &str = "the worker was killed; where it only needs longer, raise `limits: deadline` in the configuration";
+
 #[derive(Debug)]
 pub enum Stopped {
     /// The worker failed, and is dead by now.
@@ -231,7 +234,7 @@ impl Child {
             return Err(Stopped::Interrupted);
         }
         if Instant::now() >= until {
-            return Err(self.fail(FailureKind::Deadline(deadline.into()), "the worker was killed"));
+            return Err(self.fail(FailureKind::Deadline(deadline.into()), LATE));
         }
         if self.looked.elapsed() >= TICK {
             self.looked = Instant::now();
@@ -373,8 +376,8 @@ impl Child {
         let last_words = printable(&self.last_words);
         let detail = match (detail, last_words.as_str()) {
             (detail, "") => detail.to_owned(),
-            ("", words) => format!("it said: {words}"),
-            (detail, words) => format!("{detail}; it said: {words}"),
+            ("", words) => format!("it said:\n{words}"),
+            (detail, words) => format!("{detail}; it said:\n{words}"),
         };
         Stopped::Failed(failure(kind, detail))
     }

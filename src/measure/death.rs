@@ -70,11 +70,11 @@ pub(super) fn excerpt(bytes: &[u8]) -> String {
     format!("`{}{more}`", shown.escape_debug())
 }
 
-/// Untrusted bytes as one line without control characters.
+/// Untrusted bytes as lines without control characters, none of them empty.
 pub(super) fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let lines: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(escape_controls).collect();
-    lines.join(" | ")
+    lines.join("\n")
 }
 
 fn escape_controls(line: &str) -> String {
@@ -111,8 +111,8 @@ mod tests {
     }
 
     #[test]
-    fn last_words_become_one_harmless_line() {
-        assert_eq!(printable(b"one\n\n  two \x1b[31m\xff\n"), "one | two \\u{1b}[31m\u{fffd}");
+    fn last_words_become_harmless_lines() {
+        assert_eq!(printable(b"one\n\n  two \x1b[31m\xff\n"), "one\ntwo \\u{1b}[31m\u{fffd}");
         assert_eq!(printable(b""), "");
     }
 

@@ -83,8 +83,19 @@ fn converse(spec: &LaunchSpec<'_>, launch: &mut Launch, cancel: &Cancel) -> Resu
     };
     let child = Child::start(&order, cancel).map_err(Stopped::Failed)?;
     launch.core = child.core();
-    let deadline = spec.limits.deadline.into();
+    let deadline = deadline(spec);
     Script { spec, child, launch, deadline }.play(scratch.path(), random.random_range(0..LAYOUT_RANGE))
+}
+
+/// Added to the deadline for each full MiB of module. Wasmer's LLVM backend takes 4 s for each MB of ordinary code on an idle core
+/// of a hosted runner, and the slowest seen was 18 s on an overloaded one.
+const DEADLINE_PER_MIB: Duration = Duration::from_secs(30);
+
+/// How long one request may take: the limit, and more for a large module, so that a hang of a small one is noticed early.
+fn deadline(spec: &LaunchSpec<'_>) -> Duration {
+    let limit: Duration = spec.limits.deadline.into();
+    let mebibytes = u32::try_from(spec.sample.size.0 >> 20).unwrap_or(u32::MAX);
+    limit.saturating_add(DEADLINE_PER_MIB.saturating_mul(mebibytes))
 }
 
 fn scratch(parent: &Path) -> Result<TempDir, Stopped> {
@@ -93,7 +104,7 @@ fn scratch(parent: &Path) -> Result<TempDir, Stopped> {
     made.map_err(|error| {
         let folder = parent.display().to_string();
         let detail = format!(
-            "no scratch folder in `{}`: {error}; free some space there, or set TMPDIR to a writable folder",
+            "no scratch folder in `{}`: {error}; free some space there, or choose another folder with --out",
             folder.escape_debug()
         );
         Stopped::Failed(Failure { stage: None, kind: FailureKind::Spawn, detail })
@@ -124,7 +135,7 @@ fn empty(spec: &LaunchSpec<'_>, started: Instant) -> Launch {
 fn process_limits(spec: &LaunchSpec<'_>) -> ProcessLimits {
     let requests = spec.stages.len() as u64 * 2 + 5;
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
-    let cpu = spec.limits.deadline.0.saturating_mul(requests).saturating_mul(cores);
+    let cpu = Nanos::from(deadline(spec)).0.saturating_mul(requests).saturating_mul(cores);
     ProcessLimits { memory: spec.limits.memory, cpu: Nanos(cpu) }
 }
 

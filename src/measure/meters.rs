@@ -96,7 +96,7 @@ impl Usage {
 /// Runs an operation and reads by how much it raised the resident memory at its peak.
 ///
 /// The kernel's high-water mark is reset just before, which only Linux can do; elsewhere, and where `/proc` is not what it
-/// usually is, there is no reading. The kernel counts pages of files as resident too.
+/// usually is, there is no reading. Pages of files are resident too; `footing::map_own_code` keeps them out of the difference.
 pub fn with_memory<R>(run: impl FnOnce() -> R) -> (R, Option<MemoryReading>) {
     let before = reset_peak().and_then(|()| resident("VmRSS:"));
     let result = run();
@@ -116,7 +116,7 @@ fn resident(field: &str) -> Option<Bytes> {
     parse_kib(&fs::read_to_string("/proc/self/status").ok()?, field)
 }
 
-/// A field of `/proc/self/status` that is a size, e.g. `VmHWM:	   12345 kB`.
+/// A field of `/proc/self/status` that is a size, e.g. `VmHWM: 12345 kB`.
 fn parse_kib(status: &str, field: &str) -> Option<Bytes> {
     let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

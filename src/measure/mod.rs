@@ -2,14 +2,16 @@
 
 pub mod cancel;
 pub mod child;
+pub mod cores;
 mod death;
+pub mod footing;
 pub mod journal;
 pub mod launch;
 pub mod machine;
-pub mod protocol;
-pub mod spawn;
 pub mod meters;
 pub mod observe;
+pub mod protocol;
+pub mod spawn;
 pub mod stages;
 pub mod worker;
 pub mod yardstick;

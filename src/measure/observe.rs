@@ -41,8 +41,7 @@ pub fn observe<E>(
     };
     let wanted = request.max_observations.max(1) as usize;
     let quiet = |observations: &[Observation]| observations.iter().filter(|seen| !seen.is_disturbed()).count();
-    while observations.is_empty()
-        || (quiet(&observations) < wanted && observations.len() < 2 * wanted && !time_is_up())
+    while observations.is_empty() || (quiet(&observations) < wanted && observations.len() < 2 * wanted && !time_is_up())
     {
         observations.push(run(batch)?);
     }
@@ -105,12 +104,17 @@ mod tests {
     /// A stage whose first operation takes `cold` and every other one `warm` nanoseconds, on a clock that only it moves.
     fn play(request: &Measure, cold: u64, each: u64) -> (Vec<Observation>, Vec<u32>) {
         let (now, batches) = (Cell::new(0_u64), RefCell::new(Vec::new()));
-        let observations = observe(request, false, || Nanos(now.get()), |batch| {
-            let wall = if batches.borrow().is_empty() { cold } else { each * u64::from(batch) };
-            batches.borrow_mut().push(batch);
-            now.set(now.get() + wall);
-            Ok::<_, ()>(seen(batch, wall))
-        });
+        let observations = observe(
+            request,
+            false,
+            || Nanos(now.get()),
+            |batch| {
+                let wall = if batches.borrow().is_empty() { cold } else { each * u64::from(batch) };
+                batches.borrow_mut().push(batch);
+                now.set(now.get() + wall);
+                Ok::<_, ()>(seen(batch, wall))
+            },
+        );
         (observations.unwrap(), batches.into_inner())
     }
 
@@ -169,10 +173,15 @@ mod tests {
     #[test]
     fn a_warm_stage_is_not_warmed_again() {
         let mut batches = Vec::new();
-        observe(&request(Some(7), 2, u64::MAX), true, || Nanos(0), |batch| {
-            batches.push(batch);
-            Ok::<_, ()>(seen(batch, 10))
-        })
+        observe(
+            &request(Some(7), 2, u64::MAX),
+            true,
+            || Nanos(0),
+            |batch| {
+                batches.push(batch);
+                Ok::<_, ()>(seen(batch, 10))
+            },
+        )
         .unwrap();
         assert_eq!(batches, [7, 7]);
     }

@@ -5,7 +5,6 @@
 //! alive at a time, because each instance reserves gigabytes of address space. Generic over the backend: knows no Wasmer.
 
 use std::hint::black_box;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
@@ -14,6 +13,8 @@ use crate::engine::{Backend, Loader, Output, StageError, Task, Tuning};
 use crate::model::observation::{Artifact, MemoryReading};
 use crate::model::{Bytes, Stage};
 
+use super::cores::Unpinned;
+use super::footing::keep_freed_memory;
 use super::meters::{Stopwatch, settle, threads, with_memory};
 
 /// Most inputs and products that are alive at a time. Wasmer reserves up to 6 GiB of address space for each instance's memory; 64
@@ -149,6 +150,7 @@ impl<B: Backend> Stages<B> {
                 FirstCompile::Ahead => {
                     let (module, memory) = with_memory(|| self.compile_one(Tuning::Gating, watch));
                     self.first_compile = FirstCompile::Done(memory);
+                    keep_freed_memory();
                     module
                 }
                 FirstCompile::Done(_) => self.compile_one(Tuning::Gating, watch),
@@ -219,9 +221,7 @@ impl<B: Backend> Stages<B> {
                 let deserialize = |artifact| self.backend.deserialize(&engine, artifact);
                 batched(batch, watch, || Ok(artifact.clone()), deserialize)
             }
-            Some(path) => {
-                batched(batch, watch, || Ok(()), |()| self.backend.deserialize_file(&engine, &path))
-            }
+            Some(path) => batched(batch, watch, || Ok(()), |()| self.backend.deserialize_file(&engine, &path)),
         }
     }
 
@@ -311,7 +311,7 @@ impl<B: Backend> Stages<B> {
         let artifact = self.artifact.as_ref().ok_or_else(out_of_order)?;
         let path = self.scratch.join(ARTIFACT_FILE);
         std::fs::write(&path, artifact.as_ref()).map_err(|error| {
-            StageError::Failed(format!("cannot write the artifact to {path:?}: {error}; free space or set TMPDIR"))
+            StageError::Failed(format!("cannot write the artifact to {path:?}: {error}; free space, or choose another folder with --out"))
         })?;
         Ok(self.file.insert(path).clone())
     }
@@ -383,42 +383,6 @@ fn in_chunks<I, P>(
         left -= size;
     }
     Ok(())
-}
-
-/// While it lives, this thread and the ones it starts may use every core that the process is allowed.
-struct Unpinned {
-    cores: NonZeroUsize,
-    #[cfg(target_os = "linux")]
-    pinned: Option<rustix::thread::CpuSet>,
-}
-
-impl Unpinned {
-    #[cfg(target_os = "linux")]
-    fn new() -> Self {
-        use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-        let pinned = sched_getaffinity(None).ok();
-        let mut all = CpuSet::new();
-        (0..CpuSet::MAX_CPU).for_each(|core| all.set(core));
-        // The kernel takes what it allows of these. If it refuses, the stage is measured on the cores there are.
-        let lifted = sched_setaffinity(None, &all).is_ok();
-        let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self { cores, pinned: pinned.filter(|_| lifted) }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn new() -> Self {
-        Self { cores: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN) }
-    }
-}
-
-#[cfg(target_os = "linux")]
-impl Drop for Unpinned {
-    fn drop(&mut self) {
-        if let Some(pinned) = &self.pinned {
-            // This set was in force before, so it cannot be refused but by a change of the machine, and then no pin is left to keep.
-            let _ = rustix::thread::sched_setaffinity(None, pinned);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use std::time::Instant;
 use crate::engine::{self, Backend, Setup, StageError, Task, Wasmer};
 use crate::model::{Nanos, Stage};
 
+use super::footing::map_own_code;
 use super::meters::Stopwatch;
 use super::observe::observe;
 use super::protocol::{
@@ -35,6 +36,9 @@ const MAX_NAME: usize = 200;
 const MAX_STACK_OFFSET: u32 = 64 << 10;
 /// Largest module that is read, in bytes: four times what Wasmer takes.
 const MAX_MODULE: u64 = 4 << 30;
+
+/// Most readings of every kernel at a time: they take ten seconds and two thirds of the longest line.
+const MAX_REPEATS: u32 = 1000;
 
 /// Exit code for requests that are not the protocol, and for a worker that cannot even start.
 const EXIT_PROTOCOL: u8 = 2;
@@ -220,6 +224,9 @@ impl Worker {
     fn answer(&mut self, command: Command) -> Result<Answer, StageError> {
         match command {
             Command::Prepare(prepare) => self.prepare(prepare),
+            Command::Yardstick { repeats } if repeats > MAX_REPEATS => Err(StageError::Failed(format!(
+                "{repeats} readings of the yardstick do not fit a reply; ask for at most {MAX_REPEATS}"
+            ))),
             Command::Yardstick { repeats } => {
                 let yardstick = self.yardstick.get_or_insert_with(Yardstick::new);
                 Ok(Answer::Yardstick(yardstick.read(repeats)))
@@ -232,13 +239,16 @@ impl Worker {
 
     fn prepare(&mut self, prepare: Prepare) -> Result<Answer, StageError> {
         if self.stages.is_some() {
-            return Err(StageError::Failed("this worker is prepared already; start another for another sample".to_owned()));
+            return Err(StageError::Failed(
+                "this worker is prepared already; start another for another sample".to_owned(),
+            ));
         }
         let module = read_module(&prepare.module)?;
         let name = prepare.module.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let task = Task::load(&prepare.run).map_err(|error| StageError::Failed(error.to_string()))?;
         let Prepare { compiler, options, scratch, .. } = prepare;
         let backend = Wasmer::new(Setup { module, name, compiler, options, task: task.clone() })?;
+        map_own_code();
         let stubbed_imports = shortened(backend.stubbed_imports());
         self.stages = Some(Stages::new(backend, task, scratch));
         Ok(Answer::Ready { stubbed_imports })
@@ -249,11 +259,16 @@ impl Worker {
         let warm = self.warm.contains(&stage);
         let start = Instant::now();
         let stages = self.prepared()?;
-        let observations = observe(request, warm, || Nanos::from(start.elapsed()), |batch| {
-            let mut watch = Stopwatch::default();
-            stages.run(stage, batch, &mut watch)?;
-            Ok(watch.observation())
-        })?;
+        let observations = observe(
+            request,
+            warm,
+            || Nanos::from(start.elapsed()),
+            |batch| {
+                let mut watch = Stopwatch::default();
+                stages.run(stage, batch, &mut watch)?;
+                Ok(watch.observation())
+            },
+        )?;
         let artifact = if stage == Stage::Serialize { stages.artifact() } else { None };
         let memory = if stage == Stage::Compile { stages.take_memory() } else { None };
         self.warm.insert(stage);
@@ -302,5 +317,9 @@ fn answer_for(error: &StageError) -> Answer {
 
 /// At most [`MAX_DETAIL`] bytes of the text.
 fn cut(text: &str) -> String {
-    if text.len() <= MAX_DETAIL { text.to_owned() } else { format!("{}…", &text[..text.floor_char_boundary(MAX_DETAIL)]) }
+    if text.len() <= MAX_DETAIL {
+        text.to_owned()
+    } else {
+        format!("{}…", &text[..text.floor_char_boundary(MAX_DETAIL)])
+    }
 }

@@ -78,7 +78,7 @@ impl Yardstick {
             Kernel::BranchySort => {
                 self.sorted.copy_from_slice(&self.keys);
                 heap_sort(&mut self.sorted);
-                u64::from(self.sorted[SORT_KEYS / 2]) << 32 | u64::from(self.sorted[SORT_KEYS / 3])
+                (u64::from(self.sorted[SORT_KEYS / 2]) << 32) | u64::from(self.sorted[SORT_KEYS / 3])
             }
             Kernel::AllocateAndHash => allocate_and_hash(HASH_ENTRIES),
         }
@@ -161,7 +161,7 @@ fn allocate_and_hash(entries: u64) -> u64 {
         let next = buckets[bucket].take();
         buckets[bucket] = Some(Box::new(Node { key, operands, next }));
         // Half of the look-ups find nothing, as with a compiler's value numbering.
-        let wanted = if count & 1 == 0 { key } else { key ^ 1 << 40 };
+        let wanted = if count & 1 == 0 { key } else { key ^ (1 << 40) };
         let mut node = buckets[bucket_of(wanted, buckets.len())].as_deref();
         while let Some(found) = node {
             if found.key == wanted {
@@ -203,7 +203,7 @@ fn bucket_of(key: u64, size: usize) -> usize {
 fn random_cycle(random: &mut XorShift, entries: usize) -> Vec<u32> {
     let mut cycle: Vec<u32> = (0..).take(entries).collect();
     for last in (1..entries).rev() {
-        let other = (u64::from(random.next_u32()) * last as u64 >> 32) as usize;
+        let other = ((u64::from(random.next_u32()) * last as u64) >> 32) as usize;
         cycle.swap(last, other);
     }
     cycle

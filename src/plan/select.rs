@@ -11,7 +11,7 @@ use crate::model::{BackendSpec, Run, Sample, Stage, StageKind, Tier};
 /// Why no plan could be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    #[error("`{glob}` is not a glob: {problem}")]
+    #[error("`{}` is not a glob: {problem}", glob.escape_debug())]
     Glob { glob: String, problem: String },
     #[error("--{what} `{}` matches nothing; there are: {known}", glob.escape_debug())]
     NoMatch { what: &'static str, glob: String, known: String },

@@ -10,13 +10,10 @@ use std::sync::Arc;
 use wasmer::{
     ExternType, Function, Global, Imports, Memory, Module, Mutability, RuntimeError, Store, Table, Tag, Type, Value,
 };
-use wasmparser::{Parser, Payload, TypeRef};
+use wasmparser::{Parser, Payload};
 
 use super::wasi::{Process, System};
 use crate::engine::{StageError, Task};
-
-/// Most names that a message lists.
-const LISTED: usize = 8;
 
 /// A call of a function that nobody provides.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,15 +26,12 @@ pub struct Provision {
     system: Option<System>,
     /// `module.name`, sorted.
     stubs: Vec<String>,
-    /// Those of the stubs that are functions.
-    functions: Vec<String>,
 }
 
 /// An import of the module.
 struct Import {
     module: String,
     name: String,
-    is_function: bool,
 }
 
 impl Provision {
@@ -46,36 +40,18 @@ impl Provision {
         let imports = imports(module);
         let system = imports.iter().any(|import| System::has_namespace(&import.module)).then(System::new);
         let mut stubs = BTreeSet::new();
-        let mut functions = BTreeSet::new();
         for import in imports {
             if system.as_ref().is_some_and(|system| system.provides(&import.module, &import.name)) {
                 continue;
             }
-            let name = format!("{}.{}", import.module, import.name);
-            if import.is_function {
-                functions.insert(name.clone());
-            }
-            stubs.insert(name);
+            stubs.insert(format!("{}.{}", import.module, import.name));
         }
-        Self { system, stubs: stubs.into_iter().collect(), functions: functions.into_iter().collect() }
+        Self { system, stubs: stubs.into_iter().collect() }
     }
 
     /// All stubs, as `module.name`, sorted.
     pub fn stubs(&self) -> &[String] {
         &self.stubs
-    }
-
-    /// Executing is only meaningful when every function is there.
-    pub fn require_functions(&self) -> Result<(), StageError> {
-        if self.functions.is_empty() {
-            return Ok(());
-        }
-        let listed = self.functions.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
-        let more = match self.functions.len().saturating_sub(LISTED) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        Err(StageError::Unsupported(format!("imports that nobody provides: {listed}{more}")))
     }
 
     /// Fills a store with everything the module imports.
@@ -115,11 +91,7 @@ fn imports(module: &[u8]) -> Vec<Import> {
         return section
             .into_imports()
             .map_while(Result::ok)
-            .map(|import| Import {
-                module: import.module.to_owned(),
-                name: import.name.to_owned(),
-                is_function: matches!(import.ty, TypeRef::Func(_) | TypeRef::FuncExact(_)),
-            })
+            .map(|import| Import { module: import.module.to_owned(), name: import.name.to_owned() })
             .collect();
     }
     Vec::new()
@@ -179,27 +151,6 @@ mod tests {
         .unwrap();
         let provision = Provision::of(&module);
         assert_eq!(provision.stubs(), ["env.memory", "env.read", "env.write", "wasi_snapshot_preview1.fd_dance"]);
-        assert_eq!(
-            provision.require_functions(),
-            Err(StageError::Unsupported(
-                "imports that nobody provides: env.read, env.write, wasi_snapshot_preview1.fd_dance".to_owned()
-            ))
-        );
-    }
-
-    #[test]
-    fn a_stubbed_memory_alone_does_not_hinder_execution() {
-        let module = wat::parse_str(r#"(module (import "env" "memory" (memory 1)))"#).unwrap();
-        let provision = Provision::of(&module);
-        assert_eq!((provision.stubs().len(), provision.require_functions()), (1, Ok(())));
-    }
-
-    #[test]
-    fn long_lists_are_cut() {
-        let imports: String = (0..20).map(|n| format!(r#"(import "env" "f{n:02}" (func))"#)).collect();
-        let provision = Provision::of(&wat::parse_str(format!("(module {imports})")).unwrap());
-        let text = provision.require_functions().unwrap_err().to_string();
-        assert!(text.ends_with("env.f07 and 12 more"), "{text}");
     }
 
     #[test]

@@ -14,11 +14,10 @@ use std::time::{Duration, Instant};
 use wasmer::{Imports, Instance, Memory, Module, RuntimeError, Store};
 use wasmer_wasix::os::task::thread::WasiThreadError;
 use wasmer_wasix::runtime::task_manager::{TaskWasm, VirtualTaskManager};
-use wasmer_wasix::virtual_fs::{
-    AsyncRead, AsyncSeek, AsyncWrite, FsError, NullFile, ReadBuf, StaticFile, VirtualFile,
-};
+use wasmer_wasix::virtual_fs::{AsyncRead, AsyncSeek, AsyncWrite, FsError, NullFile, ReadBuf, StaticFile, VirtualFile};
 use wasmer_wasix::{
-    PluggableRuntime, WasiEnv, WasiError, WasiFunctionEnv, WasiModuleInstanceHandles, WasiModuleTreeHandles, WasiVersion,
+    PluggableRuntime, WasiEnv, WasiError, WasiFunctionEnv, WasiModuleInstanceHandles, WasiModuleTreeHandles,
+    WasiVersion,
 };
 
 use crate::engine::{StageError, Task};
@@ -85,8 +84,7 @@ impl System {
             Task::Nothing | Task::Call { .. } => (&[][..], Vec::new()),
         };
         let (stdout, stderr) = (Captured::default(), Captured::default());
-        let env = environment(&self.runtime, name, args, stdin, &stdout, &stderr)
-            .map_err(|error| StageError::Failed(format!("no WASI process can be made: {error}")))?;
+        let env = environment(&self.runtime, name, args, stdin, &stdout, &stderr)?;
         let env = WasiFunctionEnv::new(store, env);
         let imports = env
             .import_object_for_all_wasi_versions(store, module)
@@ -102,16 +100,25 @@ fn environment(
     stdin: Vec<u8>,
     stdout: &Captured,
     stderr: &Captured,
-) -> Result<WasiEnv, wasmer_wasix::WasiRuntimeError> {
+) -> Result<WasiEnv, StageError> {
     let stdin: Box<dyn VirtualFile + Send + Sync> = Box::new(StaticFile::new(stdin));
     WasiEnv::builder(name)
         .args(args)
         .stdin(stdin)
-        .stdout(Box::new(Capture { file: NullFile::default(), captured: stdout.clone(), limit: Limit::Fail(STDOUT_LIMIT) }))
-        .stderr(Box::new(Capture { file: NullFile::default(), captured: stderr.clone(), limit: Limit::Drop(STDERR_LIMIT) }))
+        .stdout(Box::new(Capture {
+            file: NullFile::default(),
+            captured: stdout.clone(),
+            limit: Limit::Fail(STDOUT_LIMIT),
+        }))
+        .stderr(Box::new(Capture {
+            file: NullFile::default(),
+            captured: stderr.clone(),
+            limit: Limit::Drop(STDERR_LIMIT),
+        }))
         .disable_default_builtins(true)
         .runtime(runtime.clone())
         .build()
+        .map_err(|error| StageError::Failed(format!("no WASI process can be made: {error}")))
 }
 
 /// A WASI process: what its imports act upon.

@@ -85,7 +85,7 @@ fn one_run_writes_to_a_folder_at_a_time() {
     let errors = String::from_utf8(second.stderr).unwrap();
     assert_eq!(second.status.code(), Some(2), "{errors}");
     assert!(errors.contains("is being written by another run") && errors.contains("--out"), "{errors}");
-    held.let_go().exits(3).says(&["11 passed"]);
+    held.let_go().exits(3).says(&["12 passed"]);
 }
 
 #[test]

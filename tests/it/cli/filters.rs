@@ -2,13 +2,12 @@
 
 use serde_json::Value;
 
-use super::{Project, exists, module};
+use super::{CALL, Project, exists, module};
 
 /// Samples of all three tiers.
 fn suite() -> Project {
     let project = Project::new();
-    let sample =
-        |id: &str, tier: &str| format!("  - {{path: tiny.wasm, id: {id}, tier: {tier}, call: {{export: run}}}}\n");
+    let sample = |id: &str, tier: &str| format!("  - {{path: tiny.wasm, id: {id}, tier: {tier}, {CALL}}}\n");
     let samples = [("fib/quick", "smoke"), ("fib/slow", "pr"), ("heavy", "full")].map(|(id, tier)| sample(id, tier));
     project.samples(samples.concat().trim_end(), "", "", "");
     project
@@ -85,13 +84,14 @@ fn stages_are_taken_by_name_glob_and_composite() {
 #[test]
 fn a_filter_that_matches_nothing_lists_what_there_is() {
     let project = suite();
-    let cases: [(&[&str], &[&str]); 6] = [
+    let cases: [(&[&str], &[&str]); 7] = [
         (&["--sample", "fob"], &["--sample `fob` matches nothing", "fib/quick, fib/slow, heavy"]),
         // One glob that matches does not excuse another.
         (&["--sample", "heavy", "--sample", "x*"], &["--sample `x*` matches nothing"]),
         (&["--backend", "gamma"], &["--backend `gamma` matches nothing", "alpha, beta"]),
         (&["--stage", "link"], &["--stage `link` matches nothing", "validate, compile", "aot-total"]),
-        (&["--sample", "a\u{1b}[31m\nb"], &[r"`a\u{1b}[31m\nb` matches nothing"]),
+        (&["--sample", "a\u{1b}\nb"], &[r"`a\u{1b}\nb` matches nothing"]),
+        (&["--sample", "\u{1b}[31m\nb"], &[r"`\u{1b}[31m\nb` is not a glob"]),
         (&["--sample", "fib[", "--tier", "full"], &["`fib[` is not a glob"]),
     ];
     for (args, words) in cases {
@@ -135,4 +135,21 @@ fn the_list_tells_samples_sizes_tiers_and_costs() {
     let plan: Value = serde_json::from_str(&project.tollgate(&["list", "--format", "json"]).stdout).unwrap();
     let costs: Vec<_> = plan["pairs"].as_array().unwrap().iter().map(|pair| pair["launch_seconds"].as_f64()).collect();
     assert!(matches!(costs[..], [Some(a), Some(b), None, None] if a > 0.0 && b > 0.0), "{costs:?}");
+}
+
+#[test]
+fn the_configuration_is_found_above_and_speaks_of_its_own_folder() {
+    let project = Project::accepted();
+    project.write("deep/er/.keep", "");
+    let below = |args: &[&str]| {
+        let mut command = project.command(args);
+        command.current_dir(project.work("deep/er"));
+        project.ends(command)
+    };
+    below(&["run", "--seed", "2", "--budget", "1h"]).exits(0).says(&["22 passed"]);
+    assert!(exists(&project.work("deep/er/tollgate-out/results.json")), "results lie where the command was given");
+    below(&["list", "--config", "../../tollgate.yml"]).exits(0).says(&["1 sample × 2 backends"]);
+    let mut command = project.command(&["list"]);
+    command.current_dir(project.path("")).env("TOLLGATE_CONFIG", "work/tollgate.yml");
+    project.ends(command).exits(0).says(&["1 sample × 2 backends"]);
 }

@@ -1,5 +1,8 @@
 //! What the gate is for: what was accepted passes, what got worse fails, what breaks costs its own cells.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use super::{Project, exists, verdicts};
 
 #[test]
@@ -7,7 +10,33 @@ fn the_first_run_has_nothing_to_compare_with_and_says_what_to_do() {
     let project = Project::new();
     let ended = project.run(&[]);
     ended.exits(0);
-    insta::assert_snapshot!(ended.report(), @"");
+    insta::assert_snapshot!(ended.report(), @r#"
+    NEW  nothing to compare with yet: 22 new cells, no baseline
+
+      0 regressed · 22 new
+
+      [machine]
+
+    New: 22 cells (nothing to compare with yet)
+      - alpha · tiny (11 cells)
+      - beta · tiny (11 cells)
+
+    Composites
+      sample  backend      jit  aot-compile  aot-execute
+      tiny    alpha    21.4 ms      22.2 ms       622 µs
+              beta     21.4 ms      22.2 ms       622 µs
+
+    Trade-off of the backends: multiples of the best, over 1 sample
+      backend  compile time  artifact size  compile memory  execution time
+      alpha           1.00×          1.00×           1.00×           1.00×
+      beta            1.00×          1.00×           1.00×           1.00×
+
+    Notes
+      - no baseline for alpha, beta: run `tollgate run --update-baselines` and commit what it writes
+
+    Write the baseline
+      tollgate run --update-baselines
+    "#);
     assert_eq!(ended.stderr, "results: tollgate-out/results.json\n");
     assert!(exists(&project.work("tollgate-out/results.json")));
     assert!(!exists(&project.work("tollgate-out/journal.jsonl")), "the journal goes when the results are there");
@@ -29,7 +58,37 @@ fn a_planted_slowdown_shows_its_row_and_fails() {
     project.configure("--time, compile=1.5", "", "");
     let ended = project.run(&[]);
     ended.exits(1);
-    insta::assert_snapshot!(ended.report(), @"");
+    insta::assert_snapshot!(ended.report(), @r#"
+    FAIL  1 of 22 gating cells regressed
+
+      1 regressed · 21 passed
+
+      [machine]
+
+    Regressed
+      backend  sample  stage            base     head   change                   limit   used
+      alpha    tiny    compile time  20.0 ms  30.0 ms  +50.0 %  [+48.3, +51.8]  14.0 %  357 %
+          tolerance 5.0 % + 9.0 % for days
+          the artifact has the size that it had
+          the memory of the compile has the size that it had
+          processor time is 100 % of wall time
+
+    Composites
+      sample  backend      jit            aot-compile            aot-execute
+      tiny    alpha    31.5 ms   +46.7 %      32.2 ms   +45.1 %       622 µs  -0.001 %
+              beta     21.4 ms  -0.004 %      22.2 ms  -0.004 %       622 µs  -0.001 %
+
+    Trade-off of the backends: multiples of the best, over 1 sample
+      backend  compile time  artifact size  compile memory  execution time
+      alpha           1.50×          1.00×           1.00×           1.00×
+      beta            1.00×          1.00×           1.00×           1.00×
+
+    See it again
+      tollgate run --sample tiny --backend alpha --stage compile
+
+    Accept it
+      tollgate run --update-baselines --reason "why"
+    "#);
 }
 
 #[test]
@@ -68,7 +127,7 @@ fn a_threshold_of_ones_own_holds_and_says_where_it_stands() {
         cells.iter().find(|one| is_it(&one["cell"])).unwrap().clone()
     };
     assert_eq!(of("alpha")["verdict"]["verdict"], "pass");
-    assert_eq!(of("alpha")["tolerance"]["origin"], "tollgate.yml:12");
+    assert_eq!(of("alpha")["tolerance"]["origin"], "tollgate.yml:11");
     assert_eq!(of("beta")["verdict"]["verdict"], "regressed");
     assert_eq!(of("beta")["tolerance"]["origin"], "default");
 }
@@ -120,10 +179,11 @@ fn broken_outweighs_regressed_and_is_not_for_the_configuration_to_forgive() {
 fn an_engine_that_is_not_there_is_broken_and_the_other_goes_on() {
     let project = Project::accepted();
     let text = project.read("tollgate.yml");
-    project.write("fake", "not a program");
+    project.write("fake", "#!/absent\n");
+    fs::set_permissions(project.work("fake"), fs::Permissions::from_mode(0o755)).unwrap();
     let engine = text.lines().find(|line| line.starts_with("  one: ")).unwrap();
     project.write("tollgate.yml", text.replace(engine, "  one: {worker: fake}"));
-    project.run(&[]).exits(3).says(&["could not be started", "chmod +x", "11 passed"]);
+    project.run(&[]).exits(3).says(&["the worker could not be started", "correct the engine's", "11 passed"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Ended, Project, exists, module};
+use super::{CALL, Ended, Project, exists, module};
 
 /// A run that must come to nothing.
 #[track_caller]
@@ -44,13 +44,12 @@ fn all_problems_of_a_configuration_come_at_once_with_line_and_column() {
         &project,
         &[
             "problems in tollgate.yml",
-            "tollgate.yml:3:36: unknown key `teir`",
-            "tollgate.yml:4:",
-            "the id `tiny`",
+            "tollgate.yml:3:33: unknown key `teir`",
+            "tollgate.yml:4:27: the id `tiny` (tiny.wasm) is taken by the sample at tollgate.yml:3:27",
             "tollgate.yml:5:5: `absent.wasm` does not exist",
-            "tollgate.yml:12:11: ",
+            "tollgate.yml:12:11: unknown verdict `regresed`; did you mean `regressed`?",
             "tollgate.yml:13:1: unknown key `threshold` in the configuration; did you mean `thresholds`?",
-            "tollgate.yml:14:",
+            "tollgate.yml:14:20: `soon` is not a duration",
         ],
     );
 }
@@ -109,7 +108,7 @@ fn a_baseline_that_cannot_be_used_stops_the_run_before_it_measures() {
         (cut, &["the file is incomplete: its last line must be `end: true`"]),
         ("", &["alpha.yml:1:1: "]),
         (&good.replace("runner:", "runer:"), &["alpha.yml:", "unknown field `runer`"]),
-        (&good.replace("{bytes: 10000}", "{bytes: many}"), &["alpha.yml:", "many"]),
+        (&good.replace("{bytes: 10000}", "{bytes: many}"), &["alpha.yml:30:32: invalid"]),
         (
             &good.replace("backend: alpha", "backend: beta"),
             &["the baseline of backend `beta`, in the place of the one of `alpha`"],
@@ -145,7 +144,7 @@ fn awkward_names_are_shown_on_one_line_and_change_nothing() {
         let ended = refused(&project, &["tollgate.yml:3:5: ", "list it as a mapping with an id of its own"]);
         assert_eq!(ended.stderr.lines().count(), 1, "{ended}");
         assert!(!ended.stderr.trim_end().contains(|c: char| c.is_control() || c == '\u{202e}'), "{ended}");
-        project.samples(&format!("  - {{path: {quoted}, id: x, call: {{export: run}}}}"), "", "", "");
+        project.samples(&format!("  - {{path: {quoted}, id: x, {CALL}}}"), "", "", "");
         project.run(&["--format", "markdown"]).exits(0).says(&["**0** regressed · **22** new"]);
         fs::remove_dir_all(project.work("tollgate-out")).unwrap();
     }
@@ -159,8 +158,9 @@ fn awkward_names_are_shown_on_one_line_and_change_nothing() {
 #[test]
 fn hostile_words_of_a_worker_and_a_description_stay_words() {
     let project = Project::new();
-    let sample = r#"  - {path: tiny.wasm, id: tiny, description: "<b>|\n# x\e[31m", call: {export: run}}"#;
-    project.samples(sample, "--complain, compile, --exit, serialize", "--nonsense, execute", "");
+    let description = r##""<b>|\n# x\e[31m""##;
+    let sample = format!("  - {{path: tiny.wasm, id: tiny, description: {description}, {CALL}}}");
+    project.samples(&sample, "--complain, compile, --exit, serialize", "--nonsense, execute", "");
     let text = project.run(&["--verbose"]);
     text.exits(3).says(&[r"\u{1b}[31mthe last words", r"\u{1b}[31mfine"]);
     for format in ["text", "markdown", "json"] {

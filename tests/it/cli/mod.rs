@@ -77,7 +77,7 @@ impl Project {
 
     /// Writes the configuration: arguments of the two engines as YAML items, and further sections.
     fn configure(&self, alpha: &str, beta: &str, rest: &str) {
-        self.samples("  - {path: tiny.wasm, id: tiny, tier: smoke, call: {export: run}}", alpha, beta, rest);
+        self.samples(&format!("  - {{path: tiny.wasm, id: tiny, tier: smoke, {CALL}}}"), alpha, beta, rest);
     }
 
     fn samples(&self, samples: &str, alpha: &str, beta: &str, rest: &str) {
@@ -199,6 +199,9 @@ impl std::fmt::Display for Ended {
         write!(f, "exit {:?}\n--- stdout\n{}\n--- stderr\n{}", self.code, self.stdout, self.stderr)
     }
 }
+
+/// How a sample with [`module`] is run.
+const CALL: &str = "call: {export: run, expect: ['i32:42']}";
 
 /// A module of a few bytes with one function, which needs no import.
 fn module() -> Vec<u8> {

@@ -82,8 +82,8 @@ fn imports_that_nobody_provides_cost_the_execution_alone() {
     let ended = run(&project, &[]);
     ended.exits(0).says(&[
         "20 new · 2 unsupported",
-        "imports that nobody provides: env.log <b>|",
-        "stubbed with functions that trap",
+        "the module called the import env.log",
+        "plugin: nobody provides env.base, ",
     ]);
     let report = project.tollgate(&["report", "tollgate-out", "--format", "json"]);
     let report: Value = serde_json::from_str(&report.stdout).unwrap();
@@ -142,4 +142,25 @@ fn modules_are_measured_without_any_configuration() {
     let project = Project::empty();
     project.write("tiny.wasm", module());
     run(&project, &["--sample", "tiny.wasm"]).exits(0).says(&["20 new", "not executed", "tiny"]);
+}
+
+#[test]
+fn a_command_reads_its_input_and_is_held_to_its_output() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/word-count");
+    let project = Project::empty();
+    for name in ["word-count.wasm", "input.txt", "expected.txt"] {
+        project.write(name, std::fs::read(folder.join(name)).unwrap());
+    }
+    project.write("other.txt", "something else\n");
+    let described = std::fs::read_to_string(folder.join("sample.yml")).unwrap();
+    project.write("word-count.yml", &described);
+    let wrong = described.replace("stdout: expected.txt", "stdout: other.txt");
+    assert_ne!(wrong, described);
+    project.write("wrong.yml", format!("module: word-count.wasm\n{wrong}"));
+    project.write("tollgate.yml", "version: 1\nsamples: [word-count.yml, wrong.yml]\nbackends: {singlepass: {}}\n");
+    let ended = project.tollgate(&["run", "--stage", "execute", "--budget", "1ns", "--format", "json"]);
+    let report: Value = serde_json::from_str(&ended.exits(3).stdout).unwrap();
+    assert_eq!(with_verdict(&report, "word-count", "singlepass", "new"), ["execute time"]);
+    assert_eq!(with_verdict(&report, "wrong", "singlepass", "broken"), ["execute time"]);
+    assert_eq!(report["failures"][0]["failure"]["kind"], "wrong-output");
 }

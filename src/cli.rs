@@ -178,7 +178,7 @@ pub struct RunArgs {
 
     /// Time to spend on measuring, such as `90s` or `5m`. Every sample is launched at least once on every backend, also
     /// where that alone takes longer.
-    #[arg(long, default_value = "4m", value_parser = humantime::parse_duration, env = "TOLLGATE_BUDGET")]
+    #[arg(long, default_value = "4m30s", value_parser = humantime::parse_duration, env = "TOLLGATE_BUDGET")]
     pub budget: Duration,
 
     /// Source of every random choice [default: drawn, and recorded in the results].
@@ -273,7 +273,7 @@ pub struct InitArgs {
     pub no_baseline: bool,
 
     /// Time to spend on the first baseline.
-    #[arg(long, default_value = "4m", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "4m30s", value_parser = humantime::parse_duration)]
     pub budget: Duration,
 }
 

@@ -15,7 +15,7 @@ use crate::measure::journal::Journal;
 use crate::measure::launch::{self, Interrupted, LaunchSpec};
 use crate::model::observation::Side;
 use crate::model::results::{End, EndReason, Header, PlannedPair};
-use crate::model::{BackendId, BackendSpec, Launch, Results, Sample, SampleId};
+use crate::model::{BackendId, BackendSpec, Launch, Results, Sample, SampleId, Stage, StageKind};
 use crate::plan;
 
 /// Rounds that every pair takes, as far as the budget goes: enough for a deviation of launches to mean something.
@@ -135,13 +135,14 @@ impl<'a> Measuring<'a> {
     fn launch(&self, pair: &PlannedPair, round: u32) -> Result<Launch, Interrupted> {
         let header = &self.results.header;
         let (sample, backend) = lookup(header, pair);
+        let stages = stages_of(pair, round);
         let spec = LaunchSpec {
             id: u32::try_from(self.results.launches.len()).unwrap_or(u32::MAX),
             round,
             side: Side::Head,
             sample,
             backend,
-            stages: &pair.stages,
+            stages: &stages,
             limits: header.settings.limits,
             effort: header.effort,
             seed: header.seed,
@@ -172,6 +173,12 @@ impl<'a> Measuring<'a> {
         }
         self.results.launches.push(launch);
     }
+}
+
+/// The stages that a pair measures in a round. What is for information alone is measured once: with LLVM it can cost as much
+/// as all that gates.
+pub fn stages_of(pair: &PlannedPair, round: u32) -> Vec<Stage> {
+    pair.stages.iter().copied().filter(|stage| round == 0 || stage.kind() != StageKind::Information).collect()
 }
 
 /// The sample and backend of a planned pair.

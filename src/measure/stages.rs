@@ -206,7 +206,8 @@ impl<B: Backend> Stages<B> {
         self.load(batch, watch, loader, file).map(drop)
     }
 
-    /// Deserializes into an engine of the batch's own: engines keep what was ever made with them.
+    /// Deserializes into engines of their own for each chunk: an engine keeps the code of whatever was made with it, and a process has
+    /// only so many mappings (65530 on Linux, by default).
     fn load(
         &self,
         batch: u32,
@@ -215,14 +216,21 @@ impl<B: Backend> Stages<B> {
         file: Option<PathBuf>,
     ) -> Result<B::Module, StageError> {
         let artifact = self.artifact.as_ref().ok_or_else(out_of_order)?;
-        let engine = self.backend.load_engine(loader)?;
-        match file {
-            None => {
-                let deserialize = |artifact| self.backend.deserialize(&engine, artifact);
-                batched(batch, watch, || Ok(artifact.clone()), deserialize)
-            }
-            Some(path) => batched(batch, watch, || Ok(()), |()| self.backend.deserialize_file(&engine, &path)),
+        let mut last = Err(out_of_order());
+        let mut left = batch;
+        while left > 0 {
+            let size = left.min(CHUNK);
+            let engine = self.backend.load_engine(loader)?;
+            last = Ok(match &file {
+                None => {
+                    let deserialize = |artifact| self.backend.deserialize(&engine, artifact);
+                    batched(size, watch, || Ok(artifact.clone()), deserialize)?
+                }
+                Some(path) => batched(size, watch, || Ok(()), |()| self.backend.deserialize_file(&engine, path))?,
+            });
+            left -= size;
         }
+        last
     }
 
     fn instantiate(&mut self, batch: u32, watch: &mut Stopwatch) -> Result<(), StageError> {
@@ -311,7 +319,9 @@ impl<B: Backend> Stages<B> {
         let artifact = self.artifact.as_ref().ok_or_else(out_of_order)?;
         let path = self.scratch.join(ARTIFACT_FILE);
         std::fs::write(&path, artifact.as_ref()).map_err(|error| {
-            StageError::Failed(format!("cannot write the artifact to {path:?}: {error}; free space, or choose another folder with --out"))
+            StageError::Failed(format!(
+                "cannot write the artifact to {path:?}: {error}; free space, or choose another folder with --out"
+            ))
         })?;
         Ok(self.file.insert(path).clone())
     }

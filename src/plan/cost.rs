@@ -7,9 +7,9 @@ use std::time::Duration;
 use crate::model::settings::Effort;
 use crate::model::{Baseline, BaselineKey, Entry, Metric, SampleId, Stage};
 
-/// Starting a worker, its yardsticks and ending it, in nanoseconds; `tollgate run` on the smallest sample showed 0.1 to
-/// 0.2 s a launch.
-const OVERHEAD: f64 = 150e6;
+/// Starting a worker, sizing batches, its yardsticks and ending it, in nanoseconds; launches of the smallest samples take
+/// 0.4 to 0.5 s, of which half goes into timed batches.
+const OVERHEAD: f64 = 250e6;
 
 /// The expected wall time of one launch with the given stages, or nothing where the baseline does not know the sample.
 ///
@@ -25,8 +25,6 @@ pub fn of_launch(
     yardstick: f64,
 ) -> Option<Duration> {
     let operation = |stage: Stage| {
-        // All cores are not in the baseline: one thread's time is what they take at most.
-        let stage = if stage == Stage::CompileAllCores { Stage::Compile } else { stage };
         let key = BaselineKey { sample: sample.clone(), stage, metric: Metric::Time };
         match baseline.cells.get(&key)? {
             Entry::Time { ratio, .. } => Some(ratio * yardstick),

@@ -359,7 +359,7 @@ fn a_missing_scratch_folder_is_named_with_a_remedy() {
     fs::remove_dir(fixture.scratch()).unwrap();
     let failure = fixture.run(&Cancel::new()).unwrap().failure.unwrap();
     assert_eq!(failure.kind, FailureKind::Spawn);
-    assert!(failure.detail.contains("set --out"), "{}", failure.detail);
+    assert!(failure.detail.contains("--out"), "{}", failure.detail);
 }
 
 #[test]

@@ -148,6 +148,15 @@ fn few_inputs_are_alive_at_a_time() {
 }
 
 #[test]
+fn engines_hold_no_more_than_a_chunk() {
+    let (mut stages, _scratch) = counting(Counting::default());
+    for stage in [Stage::Deserialize, Stage::DeserializeHeadlessFile] {
+        assert_eq!(run(&mut stages, stage, 2 * CHUNK + 5), Ok(2 * CHUNK + 5));
+    }
+    assert_eq!(stages.backend.count("load_engine"), 6);
+}
+
+#[test]
 fn a_command_gets_a_fresh_instance_each_time() {
     let (mut stages, _scratch) = counting(Counting::default());
     assert_eq!(run(&mut stages, Stage::Execute, 3), Ok(3));
@@ -188,7 +197,7 @@ fn a_scratch_folder_that_cannot_be_written_to_is_named() {
     let task = Task::Nothing;
     let mut stages = Stages::new(Counting::default(), task, "/nonexistent/scratch".into());
     let text = run(&mut stages, Stage::DeserializeFile, 1).unwrap_err().to_string();
-    assert!(text.contains("/nonexistent/scratch/artifact") && text.contains("TMPDIR"), "{text}");
+    assert!(text.contains("/nonexistent/scratch/artifact") && text.contains("--out"), "{text}");
 }
 
 const FIBONACCI: &str = r#"(module (func $fib (export "fib") (param i32) (result i32)

@@ -5,7 +5,7 @@
 //! alive at a time, because each instance reserves gigabytes of address space. Generic over the backend: knows no Wasmer.
 
 use std::hint::black_box;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -203,7 +203,7 @@ impl<B: Backend> Stages<B> {
     ) -> Result<(), StageError> {
         self.need_artifact()?;
         let file = if from_file { Some(self.need_file()?) } else { None };
-        self.load(batch, watch, loader, file).map(drop)
+        self.load(batch, watch, loader, file.as_deref()).map(drop)
     }
 
     /// Deserializes into engines of their own for each chunk: an engine keeps the code of whatever was made with it, and a process has
@@ -213,7 +213,7 @@ impl<B: Backend> Stages<B> {
         batch: u32,
         watch: &mut Stopwatch,
         loader: Loader,
-        file: Option<PathBuf>,
+        file: Option<&Path>,
     ) -> Result<B::Module, StageError> {
         let artifact = self.artifact.as_ref().ok_or_else(out_of_order)?;
         let mut last = Err(out_of_order());
@@ -221,7 +221,7 @@ impl<B: Backend> Stages<B> {
         while left > 0 {
             let size = left.min(CHUNK);
             let engine = self.backend.load_engine(loader)?;
-            last = Ok(match &file {
+            last = Ok(match file {
                 None => {
                     let deserialize = |artifact| self.backend.deserialize(&engine, artifact);
                     batched(size, watch, || Ok(artifact.clone()), deserialize)?

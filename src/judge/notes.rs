@@ -136,7 +136,10 @@ fn stubbed(context: &Context<'_>) -> Vec<String> {
         .into_iter()
         .filter_map(|(sample, imports)| {
             let escaped: Vec<String> = imports.into_iter().map(|name| name.escape_debug().to_string()).collect();
-            Some(format!("{sample}: nobody provides {}; stubs stand in, and a function among them traps when it is called", names(&escaped)?))
+            Some(format!(
+                "{sample}: nobody provides {}; stubs stand in, and a function among them traps when it is called",
+                names(&escaped)?
+            ))
         })
         .collect()
 }

@@ -378,7 +378,10 @@ fn what_a_reader_must_know_is_escaped_and_said() {
     results.header.samples[0].run = Run::Nothing;
     let notes = judge(&results).notes;
     assert!(notes.iter().any(|note| note.contains("env.\\u{1b}[31m")), "{notes:?}");
-    assert!(notes.iter().any(|note| note == "not executed, because neither `call` nor `wasi` says how: fib"), "{notes:?}");
+    assert!(
+        notes.iter().any(|note| note == "not executed, because neither `call` nor `wasi` says how: fib"),
+        "{notes:?}"
+    );
 }
 
 #[test]

@@ -13,7 +13,8 @@ fn allowed() -> BTreeMap<String, Option<BTreeSet<String>>> {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     let mut table = BTreeMap::new();
     for line in text.lines().filter(|line| line.starts_with("| `")) {
-        let columns: Vec<&str> = line.trim_matches('|').split(" | ").map(|column| column.trim_matches(['|', ' '])).collect();
+        let columns: Vec<&str> =
+            line.trim_matches('|').split(" | ").map(|column| column.trim_matches(['|', ' '])).collect();
         let names = |column: &str| column.split_whitespace().map(|name| name.trim_matches('`').to_owned()).collect();
         let may = columns.get(2).copied().unwrap_or_default();
         table.insert(columns[0].trim_matches('`').to_owned(), (may != "all").then(|| names(may)));
@@ -86,7 +87,9 @@ fn only_one_engine_names_wasmer() {
     let naming: Vec<String> = sources()
         .iter()
         .filter(|file| {
-            code(file).iter().any(|line| line.starts_with("use wasmer") || line.contains("wasmer_") || line.contains("::wasmer::"))
+            code(file)
+                .iter()
+                .any(|line| line.starts_with("use wasmer") || line.contains("wasmer_") || line.contains("::wasmer::"))
         })
         .map(|file| file.strip_prefix(root().join("src")).unwrap().display().to_string())
         .collect();
@@ -96,7 +99,8 @@ fn only_one_engine_names_wasmer() {
 
 #[test]
 fn pure_modules_touch_no_file_no_process_and_no_clock() {
-    let pure = |file: &&PathBuf| ["model", "plan", "judge", "report"].contains(&module(file).as_str()) && !is_test(file);
+    let pure =
+        |file: &&PathBuf| ["model", "plan", "judge", "report"].contains(&module(file).as_str()) && !is_test(file);
     for file in sources().iter().filter(pure) {
         for line in code(file) {
             for what in ["std::fs", "std::process", "std::net", "Instant::now", "SystemTime", "Timestamp::now"] {

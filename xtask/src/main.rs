@@ -60,7 +60,14 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Guard { args } => {
             let environment = setup::ensure(setup::Need::Build)?;
             // With examples, the dependencies get the features that the tests want too, and are built once for both.
-            succeed(cargo(&environment).args(["build", "--release", "--locked", "--workspace", "--bins", "--examples"]))?;
+            succeed(cargo(&environment).args([
+                "build",
+                "--release",
+                "--locked",
+                "--workspace",
+                "--bins",
+                "--examples",
+            ]))?;
             let tollgate = target_dir()?.join("release").join(format!("tollgate{}", std::env::consts::EXE_SUFFIX));
             exit_code_of(Command::new(tollgate).arg("run").args(args).current_dir(root()))
         }
@@ -95,7 +102,8 @@ fn target_dir() -> anyhow::Result<PathBuf> {
     let mut command = Command::new(env!("CARGO"));
     command.args(["metadata", "--format-version", "1", "--no-deps", "--offline"]).current_dir(root());
     let output = command.output().context("failed to start cargo metadata")?;
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).context("failed to read cargo metadata")?;
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&output.stdout).context("failed to read cargo metadata")?;
     let dir = metadata["target_directory"].as_str().context("cargo metadata names no target_directory")?;
     Ok(PathBuf::from(dir))
 }

@@ -28,15 +28,8 @@ const LLVM_PREFIX: &str = "LLVM_SYS_221_PREFIX";
 
 /// Debian's and Ubuntu's packages for a build. LLVM 22 is what Wasmer 7.4 binds to; the others are what its static
 /// libraries link to.
-const APT_BUILD: &[&str] = &[
-    "build-essential",
-    "llvm-22-dev",
-    "libpolly-22-dev",
-    "libzstd-dev",
-    "zlib1g-dev",
-    "libffi-dev",
-    "libxml2-dev",
-];
+const APT_BUILD: &[&str] =
+    &["build-essential", "llvm-22-dev", "libpolly-22-dev", "libzstd-dev", "zlib1g-dev", "libffi-dev", "libxml2-dev"];
 
 /// For the samples in C.
 const APT_SAMPLES: &[&str] = &["clang-22", "lld-22"];

@@ -1,7 +1,7 @@
 //! The parent's end of one worker process: requests with deadlines, and a death certificate when there is no answer.
 //!
 //! Invariants: nothing a worker does blocks the parent (all pipes are non-blocking, and every wait ends with a tick of
-//! [`TICK`]); whatever a worker writes is bounded in memory; dropping the handle kills the whole process group and reaps
+//! `TICK`); whatever a worker writes is bounded in memory; dropping the handle kills the whole process group and reaps
 //! the worker. Does not know what is measured: stages are the caller's.
 //!
 //! A descendant that leaves the process group, or outlives a parent that was killed with SIGKILL, is beyond reach of

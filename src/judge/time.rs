@@ -48,7 +48,9 @@ pub const MOST_BASE_FREEDOM: f64 = 20.0;
 /// No deviation of a launch is believed to be smaller. The best cell recorded, paired, repeats to 0.17 %.
 pub const DEVIATION_FLOOR: f64 = 0.002;
 
-/// Deviation between runs that is assumed before the baseline has a history.
+/// Deviation between runs that is assumed before the baseline has a history. Two runs of our own samples twenty minutes apart,
+/// one of them beside a compiler, differed by 1.1 % (validate) to 4.4 % (instantiate) by the median absolute deviation
+/// over the cells of a stage, which is 0.8 % to 3.1 % for one run.
 pub const SPREAD_PRIOR: f64 = 0.03;
 
 /// Degrees of freedom of [`SPREAD_PRIOR`].

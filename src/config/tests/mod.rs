@@ -91,7 +91,7 @@ fn a_small_file_takes_every_default() {
     assert_eq!(sample.run, crate::model::Run::Nothing);
     let names: Vec<_> = config.backends.iter().map(|backend| backend.id.as_str()).collect();
     assert_eq!(names, ["singlepass", "cranelift", "llvm"]);
-    assert_eq!(config.limits.deadline.0, 300_000_000_000);
+    assert_eq!(config.limits.deadline.0, 120_000_000_000);
     assert_eq!(config.limits.memory.0, 8 << 30);
     assert_eq!(config.fail_on, BTreeSet::from([FailOn::Regressed]));
     assert_eq!(config.warnings, Vec::<String>::new());

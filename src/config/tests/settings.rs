@@ -20,7 +20,7 @@ thresholds:
     metric: memory
     tolerance: 10 %
     tolerance-bytes: 1.5 MiB
-limits: {deadline: 2m, memory: 4 GiB}
+limits: {deadline: 3m, memory: 4 GiB}
 fail-on: [missing, inconclusive]
 baselines: ../kept
 ",
@@ -44,7 +44,7 @@ baselines: ../kept
         origin: "tollgate.yml:5".to_owned(),
     };
     assert_eq!(own, [size, memory]);
-    assert_eq!(config.limits, Limits { deadline: Nanos(120_000_000_000), memory: Bytes(4 << 30) });
+    assert_eq!(config.limits, Limits { deadline: Nanos(180_000_000_000), memory: Bytes(4 << 30) });
     assert_eq!(config.fail_on, BTreeSet::from([FailOn::Missing, FailOn::Inconclusive]));
     assert_eq!(config.baselines, folder.path().join("../kept"));
     assert_eq!(config.warnings, Vec::<String>::new());

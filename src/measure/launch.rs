@@ -87,8 +87,8 @@ fn converse(spec: &LaunchSpec<'_>, launch: &mut Launch, cancel: &Cancel) -> Resu
     Script { spec, child, launch, deadline }.play(scratch.path(), random.random_range(0..LAYOUT_RANGE))
 }
 
-/// Added to the deadline for each full MiB of module. Wasmer's LLVM backend takes 4 s for each MB of ordinary code on an idle core
-/// of a hosted runner, and the slowest seen was 18 s on an overloaded one.
+/// Added to the deadline for each full MiB of module: twice the 14 s that LLVM, the slowest backend, takes for each MiB of the
+/// slowest committed sample on an idle core.
 const DEADLINE_PER_MIB: Duration = Duration::from_secs(30);
 
 /// How long one request may take: the limit, and more for a large module, so that a hang of a small one is noticed early.

@@ -7,7 +7,7 @@
 
 use std::fmt::Write as _;
 
-use crate::model::baseline::{Baseline, Change, Entry, Provenance, Spread, TimeReference};
+use crate::model::baseline::{Baseline, Change, Entry, Provenance, Scatter, Spread, TimeReference};
 use crate::model::ids::SampleId;
 use crate::model::machine::Target;
 use crate::model::sample::OptLevel;
@@ -28,6 +28,7 @@ pub fn render(baseline: &Baseline) -> String {
     let mut out = String::new();
     header(&mut out, baseline);
     spread(&mut out, baseline);
+    scatter(&mut out, baseline);
     changes(&mut out, &baseline.changes);
     cells(&mut out, baseline);
     out.push_str("\n# The last line tells a whole file from a half-written one.\nend: true\n");
@@ -122,6 +123,18 @@ fn spread(out: &mut String, baseline: &Baseline) {
     for (stage, Spread { deviation, runs }) in &baseline.spread {
         let deviation = significant(*deviation, DEVIATION_DIGITS);
         line(out, format_args!("  {stage}: {{deviation: {deviation}, runs: {runs}}}"));
+    }
+}
+
+/// Left out where no run was paired, so that files of those who never compare with a base do not speak of it.
+fn scatter(out: &mut String, baseline: &Baseline) {
+    if baseline.scatter.is_empty() {
+        return;
+    }
+    out.push_str("\nscatter:\n");
+    for (stage, Scatter { deviation, freedom }) in &baseline.scatter {
+        let deviation = significant(*deviation, DEVIATION_DIGITS);
+        line(out, format_args!("  {stage}: {{deviation: {deviation}, freedom: {freedom}}}"));
     }
 }
 

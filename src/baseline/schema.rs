@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_yaml::Spanned;
 
-use crate::model::baseline::{Baseline, BaselineKey, Change, Entry, Provenance, Spread, TimeReference};
+use crate::model::baseline::{Baseline, BaselineKey, Change, Entry, Provenance, Scatter, Spread, TimeReference};
 use crate::model::ids::BackendId;
 use crate::model::machine::{RunnerClass, Target};
 use crate::model::sample::{BackendOptions, CpuFeatures, OptLevel};
@@ -36,6 +36,8 @@ struct RawBaseline {
     runner: RawRunner,
     reference: Spanned<RawReference>,
     spread: Entries<RawSpread>,
+    #[serde(default)]
+    scatter: Entries<RawScatter>,
     changes: Vec<RawChange>,
     cells: Entries<RawEntry>,
     end: Spanned<bool>,
@@ -91,6 +93,13 @@ struct RawSpread {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct RawScatter {
+    deviation: f64,
+    freedom: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RawChange {
     date: Spanned<String>,
     commit: Option<String>,
@@ -115,6 +124,12 @@ struct RawEntry {
 
 /// A mapping with the positions of its keys and values, in the order of the file.
 struct Entries<T>(Vec<(Spanned<String>, Spanned<T>)>);
+
+impl<T> Default for Entries<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -259,6 +274,7 @@ impl Checks {
         let target = self.target(raw.target, expected.map(|(_, target)| target));
         let reference = self.reference(raw.reference);
         let spread = self.spread(raw.spread);
+        let scatter = self.scatter(raw.scatter);
         let changes = raw.changes.into_iter().map(|change| self.change(change)).collect();
         let cells = self.cells(raw.cells);
         let RawProvenance { tollgate, engine, compiler, options } = raw.provenance;
@@ -273,6 +289,7 @@ impl Checks {
             runner: RunnerClass { target: Target { arch, os }, cpu },
             reference: reference?,
             spread,
+            scatter,
             changes,
             cells,
         })
@@ -345,6 +362,25 @@ impl Checks {
             }
         }
         spread
+    }
+
+    fn scatter(&mut self, raw: Entries<RawScatter>) -> BTreeMap<Stage, Scatter> {
+        let mut scatter = BTreeMap::new();
+        for (key, value) in raw.0 {
+            let RawScatter { deviation, freedom } = value.value;
+            let at = Spanned::new((), value.referenced, value.defined);
+            self.deviation(&at, deviation);
+            if freedom == 0 {
+                self.problem(&at, "`freedom` is at least 1");
+            }
+            match key.value.parse() {
+                Ok(stage) => {
+                    scatter.insert(stage, Scatter { deviation, freedom });
+                }
+                Err(message) => self.problem(&key, message),
+            }
+        }
+        scatter
     }
 
     fn change(&mut self, raw: RawChange) -> Change {

@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
-use crate::model::baseline::{Baseline, BaselineKey, Change, Entry, Provenance, Spread, TimeReference};
+use crate::model::baseline::{Baseline, BaselineKey, Change, Entry, Provenance, Scatter, Spread, TimeReference};
 use crate::model::ids::BackendId;
 use crate::model::machine::{RunnerClass, Target};
 use crate::model::sample::{BackendOptions, CpuFeatures, OptLevel};
@@ -66,6 +66,7 @@ pub fn example() -> Baseline {
         runner: runner(),
         reference: TimeReference::Yardstick { version: 1 },
         spread: BTreeMap::from([(Stage::Compile, Spread { deviation: 0.021, runs: 6 })]),
+        scatter: BTreeMap::from([(Stage::Compile, Scatter { deviation: 0.009, freedom: 84 })]),
         changes: vec![change("2026-11-20", None)],
         cells: cells.into_iter().map(|(name, entry)| (key(name), entry)).collect(),
     }
@@ -93,11 +94,11 @@ pub fn large(samples: u32, size: u64) -> Baseline {
 pub fn any_baseline() -> impl Strategy<Value = Baseline> {
     (
         (any_id(), hostile_text(), hostile_text(), any_provenance(), hostile_text(), any_reference()),
-        btree_map(any_stage(), (0.0..10.0, 1..100_u32), 0..4),
+        (btree_map(any_stage(), (0.0..10.0, 1..100_u32), 0..4), btree_map(any_stage(), (0.0..10.0, 1..100_u32), 0..4)),
         vec(any_change(), 0..4),
         vec(any_cell(), 0..12),
     )
-        .prop_map(|((backend, arch, os, provenance, cpu, reference), spread, changes, cells)| {
+        .prop_map(|((backend, arch, os, provenance, cpu, reference), (spread, scatter), changes, cells)| {
             let target = Target { arch, os };
             Baseline {
                 backend: BackendId::new(backend).expect("an id"),
@@ -108,6 +109,10 @@ pub fn any_baseline() -> impl Strategy<Value = Baseline> {
                 spread: spread
                     .into_iter()
                     .map(|(stage, (deviation, runs))| (stage, Spread { deviation, runs }))
+                    .collect(),
+                scatter: scatter
+                    .into_iter()
+                    .map(|(stage, (deviation, freedom))| (stage, Scatter { deviation, freedom }))
                     .collect(),
                 changes,
                 cells: cells.into_iter().collect(),

@@ -244,10 +244,12 @@ impl<'a> Draft<'a> {
             None => {
                 let (target, runner) = (class.target.clone(), class.clone());
                 let backend = self.spec.id.clone();
-                let (spread, changes, cells) = (BTreeMap::new(), Vec::new(), self.cells.clone());
+                let (spread, scatter, changes) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+                let cells = self.cells.clone();
                 let reference = self.reference.clone();
                 let accepted = !cells.is_empty();
-                (Baseline { backend, target, provenance, runner, reference, spread, changes, cells }, accepted)
+                let new = Baseline { backend, target, provenance, runner, reference, spread, scatter, changes, cells };
+                (new, accepted)
             }
             Some(old) => {
                 let mut new = Baseline { cells: self.cells.clone(), ..old.clone() };
@@ -257,6 +259,7 @@ impl<'a> Draft<'a> {
                     new.reference = self.reference.clone();
                     // What was seen between runs of another class says nothing about this one.
                     new.spread.clear();
+                    new.scatter.clear();
                 }
                 let accepted = new != *old || !made_alike;
                 if accepted {
@@ -341,9 +344,12 @@ fn is_unmoved(verdict: &Verdict) -> bool {
     match verdict {
         Verdict::Pass => true,
         Verdict::Inconclusive(reason) => match reason {
-            InconclusiveReason::IntervalAcrossTolerance { .. } | InconclusiveReason::NotConfirmed => true,
+            InconclusiveReason::IntervalAcrossTolerance { .. }
+            | InconclusiveReason::NotConfirmed
+            | InconclusiveReason::TimeAlone { .. } => true,
             InconclusiveReason::TooFewLaunches { .. }
             | InconclusiveReason::MachineBusy { .. }
+            | InconclusiveReason::BiasedControl { .. }
             | InconclusiveReason::Degenerate(_) => false,
         },
         Verdict::Improved

@@ -84,6 +84,7 @@ fn header(args: &RunArgs, setup: &Setup) -> anyhow::Result<Header> {
         thresholds: config.thresholds.clone(),
         fail_on: config.fail_on.clone(),
         limits: config.limits,
+        layout_allowances: config.layout_allowances.clone(),
     };
     Ok(Header {
         version: RESULTS_VERSION,
@@ -102,6 +103,7 @@ fn header(args: &RunArgs, setup: &Setup) -> anyhow::Result<Header> {
         baselines: setup::baselines(&setup.baselines_dir, &backends)?,
         backends,
         plan: setup.plan.clone(),
+        base: None,
     })
 }
 

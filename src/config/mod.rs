@@ -19,13 +19,13 @@ mod slug;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::model::sample::BackendSpec;
 use crate::model::settings::{FailOn, Limits, ThresholdRule};
-use crate::model::{Sample, SampleId};
+use crate::model::{Sample, SampleId, Stage};
 
 pub use backends::COMPILERS;
 pub use module::ExportedFunction;
@@ -60,6 +60,8 @@ pub struct Config {
     pub thresholds: Vec<ThresholdRule>,
     pub limits: Limits,
     pub fail_on: BTreeSet<FailOn>,
+    /// By how much merely relinking an engine moves the time of a stage, as a fraction.
+    pub layout_allowances: BTreeMap<Stage, f64>,
     /// Absolute; need not exist.
     pub baselines: PathBuf,
     /// What is accepted and probably not meant, one line each, with its place.
@@ -78,6 +80,7 @@ impl Config {
             thresholds: settings::default_thresholds(),
             limits: settings::default_limits(),
             fail_on: settings::default_fail_on(),
+            layout_allowances: settings::default_layout_allowances(),
             baselines: root.join(BASELINES),
             warnings: Vec::new(),
             root,

@@ -58,6 +58,7 @@ pub fn judge(results: &Results) -> Findings {
         tradeoffs: tradeoff::tradeoffs(&cells),
         notes: notes::notes(&context, &cells),
         spending: outcome::spending(results),
+        controls: Vec::new(),
         cells,
     }
 }

@@ -7,7 +7,7 @@ use super::exact;
 use super::kernels::{KernelError, Location, geometric_mean, winsorised};
 use super::pooling::{self, LaunchFigure};
 use super::time;
-use crate::model::findings::{EffectiveTolerance, Gating, Quantity};
+use crate::model::findings::{Against, EffectiveTolerance, Gating, Quantity};
 use crate::model::observation::MemoryReading;
 use crate::model::verdict::InconclusiveReason;
 use crate::model::{
@@ -44,6 +44,7 @@ pub fn blank(pair_of: (&SampleId, &BackendId), stage: Stage, metric: Metric) -> 
         cell: Cell { sample: pair_of.0.clone(), backend: pair_of.1.clone(), stage, metric },
         verdict: Verdict::Pass,
         gating: Gating::Gates,
+        against: Against::Baseline,
         base: None,
         head: None,
         measured: None,

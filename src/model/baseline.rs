@@ -23,6 +23,8 @@ pub struct Baseline {
     pub reference: TimeReference,
     /// How far ratios of the same code lie apart between runs.
     pub spread: BTreeMap<Stage, Spread>,
+    /// How far pairs of launches of one run scatter, from the runs so far.
+    pub scatter: BTreeMap<Stage, Scatter>,
     /// Accepted changes, oldest first.
     pub changes: Vec<Change>,
     pub cells: BTreeMap<BaselineKey, Entry>,
@@ -56,6 +58,15 @@ pub struct Spread {
     pub deviation: f64,
     /// Runs that went into it.
     pub runs: u32,
+}
+
+/// Deviation of the logarithm of the ratio of one pair of launches, within a run, pooled over the cells of a stage: what the
+/// deviations of later runs are shrunk towards.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Scatter {
+    pub deviation: f64,
+    /// Degrees of freedom that went into it: pairs of launches less one for each cell.
+    pub freedom: u32,
 }
 
 /// One accepted update.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::baseline::Entry;
 use super::ids::{BackendId, Cell, SampleId};
 use super::settings::Tolerance;
+use super::stage::Stage;
 use super::units::{Bytes, Nanos};
 use super::verdict::{Failure, Verdict};
 
@@ -24,6 +25,21 @@ pub struct Findings {
     /// Things a reader must know to believe the verdict, in plain words.
     pub notes: Vec<String>,
     pub spending: Spending,
+    /// What the null controls of the run showed, by stage; empty without a base.
+    #[serde(default)]
+    pub controls: Vec<Control>,
+}
+
+/// The null controls of a stage, all samples and backends together: the base against itself in the head's schedule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Control {
+    pub stage: Stage,
+    /// Pairs of launches.
+    pub pairs: u32,
+    /// What they show, with its interval at 95 %; a true null is 0.
+    pub change: Change,
+    /// Whether this is more than chance explains and more than would do no harm.
+    pub biased: bool,
 }
 
 /// What the whole run comes to; the exit code follows from it.
@@ -43,7 +59,10 @@ pub struct CellFinding {
     pub cell: Cell,
     pub verdict: Verdict,
     pub gating: Gating,
-    /// What the baseline leads one to expect on this machine.
+    /// What the head was compared with.
+    #[serde(default)]
+    pub against: Against,
+    /// What the baseline leads one to expect on this machine, or what the base measured.
     pub base: Option<Quantity>,
     /// What was measured.
     pub head: Option<Quantity>,
@@ -53,10 +72,21 @@ pub struct CellFinding {
     pub measured: Option<Entry>,
     pub change: Option<Change>,
     pub tolerance: Option<EffectiveTolerance>,
-    /// Launches that went into the figure.
+    /// Launches that went into the figure; of a comparison with the base, pairs of launches.
     pub launches: u32,
     /// What supports or weakens the verdict, in plain words.
     pub evidence: Vec<String>,
+}
+
+/// What a cell's figure was compared with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Against {
+    /// The committed baseline.
+    #[default]
+    Baseline,
+    /// The base, measured in the same run.
+    Base,
 }
 
 /// Whether a cell's verdict counts.

@@ -87,11 +87,18 @@ pub struct YardstickReading {
 }
 
 /// Which side of a comparison a launch belongs to.
+///
+/// Two launches of opposite sides with the same sample, backend and round are a pair: they took turns, and their
+/// observations of a stage go together two by two, in blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Side {
     Base,
     Head,
+    /// The base of a null control.
+    ControlBase,
+    /// The base again, in the head's place: whatever a null control shows is not the head's doing.
+    ControlHead,
 }
 
 /// One worker process and all that it measured: the unit of replication.

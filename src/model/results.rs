@@ -47,6 +47,32 @@ pub struct Header {
     pub plan: Vec<PlannedPair>,
     /// The baselines as they were read for this run; a backend without a file is absent.
     pub baselines: BTreeMap<BackendId, Baseline>,
+    /// What the head is compared with in this very run, if with anything.
+    #[serde(default)]
+    pub base: Option<Base>,
+}
+
+/// The other side of a paired run: what was measured in the same blocks as the head.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Base {
+    pub kind: BaseKind,
+    /// Samples and backends as they are on that side; what is absent there has no base.
+    pub samples: Vec<Sample>,
+    pub backends: Vec<BackendSpec>,
+}
+
+/// Where the base comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BaseKind {
+    /// A worker executable that stands in for the built-in engine, by the SHA-256 of its file.
+    Worker { sha256: String },
+    /// A revision of the repository, as it was named, and the commit that this is.
+    Revision { name: String, commit: String },
+    /// The pinned reference worker of the configuration, to which committed times are ratios.
+    Reference { sha256: String },
+    /// The head itself: whatever differs is noise.
+    Itself,
 }
 
 /// A sample on a backend with the stages planned for it, in the order of measuring.
@@ -55,6 +81,22 @@ pub struct PlannedPair {
     pub sample: SampleId,
     pub backend: BackendId,
     pub stages: Vec<Stage>,
+    /// What the head is compared with, beside the baseline.
+    #[serde(default)]
+    pub comparison: Comparison,
+}
+
+/// How a planned pair stands to the base of the run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Comparison {
+    /// There is no base, or none of this sample on this backend: the head is launched alone.
+    #[default]
+    Alone,
+    /// Base and head are launched in pairs.
+    Paired,
+    /// Engine, module, options and the way to run are the same on both sides: nothing can differ, nothing is launched.
+    Same,
 }
 
 /// How the run ended.

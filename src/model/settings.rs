@@ -1,6 +1,6 @@
 //! What the user decides about judging: thresholds and which verdicts fail the run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,10 @@ pub struct Settings {
     pub thresholds: Vec<ThresholdRule>,
     pub fail_on: BTreeSet<FailOn>,
     pub limits: Limits,
+    /// By how much merely relinking an engine moves the time of a stage, as a fraction: within it, a change of time that nothing
+    /// else supports is no regression. A stage that is absent has none.
+    #[serde(default)]
+    pub layout_allowances: BTreeMap<Stage, f64>,
 }
 
 /// Verdicts that can be made to fail a run. `broken` always does.
@@ -78,6 +82,12 @@ pub struct Effort {
     pub yardsticks_before: u32,
     /// Rounds of the yardstick after each stage.
     pub yardsticks_after: u32,
+    /// Blocks of one stage at most in a pair of launches; an even number, so that each side is first equally often.
+    #[serde(default)]
+    pub max_blocks: u32,
+    /// Time for the blocks of one stage, both sides together, without preparation.
+    #[serde(default)]
+    pub block_time_cap: Nanos,
 }
 
 impl Default for Effort {
@@ -90,6 +100,8 @@ impl Default for Effort {
             time_cap: Nanos(150_000_000),
             yardsticks_before: 3,
             yardsticks_after: 1,
+            max_blocks: 8,
+            block_time_cap: Nanos(300_000_000),
         }
     }
 }

@@ -57,6 +57,10 @@ pub enum InconclusiveReason {
     IntervalAcrossTolerance { low: f64, high: f64, tolerance: f64 },
     /// The change lies beyond the tolerance, but fresh launches did not confirm it.
     NotConfirmed,
+    /// The time of a rebuilt engine moved beyond the tolerance, and nothing but the time: merely relinking it may do as much.
+    TimeAlone { change: f64, allowance: f64 },
+    /// The base compared with itself showed a change of this stage in the same run: its times mean nothing here.
+    BiasedControl { bias: f64 },
     /// Most observations were taken while other work ran on the core.
     MachineBusy { disturbed: u32, observations: u32 },
     /// The observations have no variance at all, or are zero, negative or not finite.
@@ -77,6 +81,18 @@ impl fmt::Display for InconclusiveReason {
                 tolerance * 100.0
             ),
             Self::NotConfirmed => f.write_str("a change that fresh launches did not confirm"),
+            Self::TimeAlone { change, allowance } => write!(
+                f,
+                "the time alone moved by {:+.1} %, and nothing supports it; merely relinking an engine moves this stage by up to \
+                 {:.1} %",
+                change * 100.0,
+                allowance * 100.0
+            ),
+            Self::BiasedControl { bias } => write!(
+                f,
+                "the base against itself moved by {:+.1} % in this run, so no time of this stage gates; run it again",
+                bias * 100.0
+            ),
             Self::MachineBusy { disturbed, observations } => {
                 write!(f, "other work disturbed {disturbed} of {observations} observations; run on a quieter machine")
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
-use crate::model::results::PlannedPair;
+use crate::model::results::{Comparison, PlannedPair};
 use crate::model::{BackendSpec, Run, Sample, Stage, StageKind, Tier};
 
 /// Why no plan could be made.
@@ -79,7 +79,8 @@ pub fn pairs(
         for backend in backends {
             if selection.backends.is_empty() || backend_globs.is_match(backend.id.as_str()) {
                 let stages = stages.iter().copied().filter(|stage| is_planned(*stage, sample)).collect();
-                pairs.push(PlannedPair { sample: sample.id.clone(), backend: backend.id.clone(), stages });
+                let comparison = Comparison::default();
+                pairs.push(PlannedPair { sample: sample.id.clone(), backend: backend.id.clone(), stages, comparison });
             }
         }
     }

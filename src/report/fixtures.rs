@@ -65,6 +65,7 @@ fn passing(cell: Cell, base: Quantity) -> CellFinding {
     CellFinding {
         gating: if judged { Gating::Gates } else { Gating::Information },
         verdict: Verdict::Pass,
+        against: Default::default(),
         base: Some(base),
         head: Some(scaled(base, 1.002)),
         measured: None,
@@ -106,6 +107,7 @@ impl Fixture {
             failures: Vec::new(),
             tradeoffs: tradeoffs(backends, samples.len()),
             notes: Vec::new(),
+            controls: Vec::new(),
             spending: Spending {
                 elapsed: Nanos(192_000_000_000),
                 measuring: Nanos(167_000_000_000),

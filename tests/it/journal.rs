@@ -24,6 +24,7 @@ fn header(seed: u64) -> Header {
         thresholds: Vec::new(),
         fail_on: BTreeSet::new(),
         limits: Limits { deadline: Nanos(1), memory: Bytes(1) },
+        layout_allowances: BTreeMap::new(),
     };
     Header {
         version: RESULTS_VERSION,
@@ -45,6 +46,7 @@ fn header(seed: u64) -> Header {
         samples: Vec::new(),
         backends: Vec::new(),
         plan: Vec::new(),
+        base: None,
         baselines: BTreeMap::new(),
     }
 }

@@ -63,6 +63,7 @@ fn run(old: Option<Baseline>) -> Results {
                 thresholds: Vec::new(),
                 fail_on: BTreeSet::new(),
                 limits: Limits { deadline: Nanos(0), memory: Bytes(0) },
+                layout_allowances: BTreeMap::new(),
             },
             samples: Vec::new(),
             backends: vec![BackendSpec {
@@ -72,6 +73,7 @@ fn run(old: Option<Baseline>) -> Results {
                 options: options(),
             }],
             plan: Vec::new(),
+            base: None,
             baselines: old.into_iter().map(|old| (backend.clone(), old)).collect(),
         },
         launches: vec![launch("wasmer 7.4.2")],
@@ -108,6 +110,7 @@ fn found(cells: &[(&str, Verdict, Option<Entry>)]) -> Findings {
             base: None,
             head: None,
             measured: measured.clone(),
+            against: Default::default(),
             change: None,
             tolerance: None,
             launches: 5,
@@ -122,6 +125,7 @@ fn found(cells: &[(&str, Verdict, Option<Entry>)]) -> Findings {
         tradeoffs: Vec::new(),
         notes: Vec::new(),
         spending: Spending::default(),
+        controls: Vec::new(),
     }
 }
 

@@ -127,6 +127,7 @@ pub fn baseline() -> Baseline {
         },
         runner: class("A"),
         reference: TimeReference::Yardstick { version: YARDSTICK_VERSION },
+        scatter: BTreeMap::new(),
         spread: STAGES.iter().map(|stage| (*stage, Spread { deviation: 0.002, runs: 200 })).collect(),
         changes: vec![],
         cells,
@@ -151,6 +152,7 @@ pub fn results(launches: Vec<Launch>) -> Results {
         thresholds: vec![rule],
         fail_on: BTreeSet::from([FailOn::Regressed]),
         limits: Limits { deadline: Nanos(1), memory: Bytes(1) },
+        layout_allowances: BTreeMap::new(),
     };
     let machine =
         Machine { class: class("A"), cores: 2, memory: None, kernel: String::new(), load: None, limitations: vec![] };
@@ -181,8 +183,14 @@ pub fn results(launches: Vec<Launch>) -> Results {
         settings,
         samples: vec![sample],
         backends: vec![backend],
-        plan: vec![PlannedPair { sample: sample_id(), backend: backend_id(), stages: STAGES.to_vec() }],
+        plan: vec![PlannedPair {
+            sample: sample_id(),
+            backend: backend_id(),
+            stages: STAGES.to_vec(),
+            comparison: Default::default(),
+        }],
         baselines: BTreeMap::from([(backend_id(), baseline())]),
+        base: None,
     };
     Results { header, launches, end: End { reason: EndReason::Complete, elapsed: Nanos(1000) } }
 }

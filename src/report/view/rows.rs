@@ -77,9 +77,12 @@ pub(super) fn inconclusive(findings: &Findings) -> Rows {
 /// Whether an undecided cell has a change worth showing.
 pub(super) fn has_figure(reason: &InconclusiveReason) -> bool {
     match reason {
-        InconclusiveReason::IntervalAcrossTolerance { .. } | InconclusiveReason::NotConfirmed => true,
+        InconclusiveReason::IntervalAcrossTolerance { .. }
+        | InconclusiveReason::NotConfirmed
+        | InconclusiveReason::TimeAlone { .. } => true,
         InconclusiveReason::TooFewLaunches { .. }
         | InconclusiveReason::MachineBusy { .. }
+        | InconclusiveReason::BiasedControl { .. }
         | InconclusiveReason::Degenerate(_) => false,
     }
 }

@@ -49,6 +49,12 @@ fn why(reason: &InconclusiveReason) -> String {
             "other work disturbed most of the observations; run on a quieter machine".to_owned()
         }
         InconclusiveReason::IntervalAcrossTolerance { .. } => "the interval reaches across the tolerance".to_owned(),
+        InconclusiveReason::TimeAlone { .. } => {
+            "the time alone moved, by no more than relinking an engine does".to_owned()
+        }
+        InconclusiveReason::BiasedControl { .. } => {
+            "the base against itself moved too; no time of this stage gates in this run".to_owned()
+        }
         InconclusiveReason::TooFewLaunches { .. }
         | InconclusiveReason::NotConfirmed
         | InconclusiveReason::Degenerate(_) => bounded(&reason.to_string(), TEXT_LENGTH),

@@ -28,6 +28,10 @@ use crate::model::{Bytes, Failure, FailureKind};
 /// microseconds in a second are below what any stage's scatter shows, also when they land on the worker's core.
 const TICK: Duration = Duration::from_millis(50);
 
+/// Sleep where there is no pipe left to wait for. A worker that was told to end closes its pipes a few milliseconds before it has ended,
+/// which happens once a launch.
+const NAP: Duration = Duration::from_micros(500);
+
 /// How long a worker that closed its output may take to die of whatever made it do so; freeing 16 GiB takes about one.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -259,7 +263,7 @@ impl Child {
         fds.extend(self.stderr.as_ref().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
         if fds.is_empty() || poll(&mut fds, Some(&timeout)).is_err() {
             // Nothing to wait for, or a signal came: the flag it set is looked at after a short sleep all the same.
-            std::thread::sleep(sleep.min(Duration::from_millis(5)));
+            std::thread::sleep(sleep.min(NAP));
         }
         self.write_stdin(outgoing);
         self.read_stdout();

@@ -9,8 +9,10 @@
 
 pub mod blocks;
 mod broken;
+pub mod compare;
 mod composite;
 mod context;
+mod differences;
 mod evidence;
 mod exact;
 mod gating;
@@ -42,24 +44,35 @@ use crate::model::{BackendId, CellFinding, Findings, Metric, Results, SampleId, 
 #[must_use]
 pub fn judge(results: &Results) -> Findings {
     let context = Context::new(results);
+    let cells = cells(&context);
+    conclude(&context, cells)
+}
+
+/// The judgement on each cell, sorted by cell.
+fn cells(context: &Context<'_>) -> Vec<CellFinding> {
     let mut cells = Vec::new();
     for pair in context.pairs.values() {
-        let mut judged = pair::cells(&context, pair);
+        let mut judged = pair::cells(context, pair);
         evidence::corroborate(&mut judged);
         let mut own: Vec<CellFinding> = judged.into_iter().map(|one| one.finding).collect();
         own.extend(composite::cells(&own.iter().collect::<Vec<_>>()));
         cells.extend(own);
     }
-    cells.extend(missing::cells(&context));
+    cells.extend(missing::cells(context));
     cells.sort_by(|a, b| a.cell.cmp(&b.cell));
-    let failures = failures(&context);
+    cells
+}
+
+/// What the cells come to.
+fn conclude(context: &Context<'_>, cells: Vec<CellFinding>) -> Findings {
+    let failures = failures(context);
     Findings {
-        outcome: outcome::outcome(&cells, &failures, &results.header.settings.fail_on),
+        outcome: outcome::outcome(&cells, &failures, &context.results.header.settings.fail_on),
         counts: outcome::counts(&cells),
         failures,
         tradeoffs: tradeoff::tradeoffs(&cells),
-        notes: notes::notes(&context, &cells),
-        spending: outcome::spending(results),
+        notes: notes::notes(context, &cells),
+        spending: outcome::spending(context.results),
         controls: Vec::new(),
         cells,
     }

@@ -8,6 +8,7 @@ pub mod run;
 pub mod ui;
 
 mod measuring;
+pub mod noise;
 mod progress;
 mod setup;
 mod update;

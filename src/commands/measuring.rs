@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::progress::Progress;
 use super::ui::Ui;
-use crate::judge::{self, paired, time::MAX_LOOKS};
+use crate::judge::{self, paired};
 use crate::measure::cancel::Cancel;
 use crate::measure::duel::{self, Contender, DuelSpec};
 use crate::measure::journal::Journal;

@@ -66,6 +66,12 @@ Examples:
   tollgate list --tier smoke                           what a run of that tier takes
   tollgate list --sample 'fib*' --format json          the same filters as of `tollgate run`, for programs
 ";
+const NOISE_EXAMPLES: &str = "\
+Examples:
+  tollgate noise                                       what a run of the tier `pr` finds here, and what it does not
+  tollgate noise --backend cranelift --budget 2m       on one backend
+  tollgate noise --results tollgate-noise              the same figures again, without measuring
+";
 const INIT_EXAMPLES: &str = "\
 Examples:
   tollgate init                                        for the modules here and below
@@ -104,6 +110,8 @@ enum Command {
     Report(ReportArgs),
     /// Show what a run would measure and what it would cost
     List(ListArgs),
+    /// Measure the base against itself, and tell what the gate can promise on this machine
+    Noise(NoiseArgs),
     /// Look for .wasm files and write a commented tollgate.yml and a first baseline
     Init(InitArgs),
     /// Be a worker: speak the worker protocol on standard input and output
@@ -286,6 +294,34 @@ pub enum ListFormat {
 }
 
 #[derive(Debug, Args)]
+pub struct NoiseArgs {
+    #[command(flatten)]
+    pub places: Places,
+    #[command(flatten)]
+    pub filters: Filters,
+
+    /// Time to spend on measuring, and the budget that the promises are for.
+    #[arg(long, default_value = "4m30s", value_parser = humantime::parse_duration, env = "TOLLGATE_BUDGET")]
+    pub budget: Duration,
+
+    /// Source of every random choice [default: drawn, and recorded in the results].
+    #[arg(long)]
+    pub seed: Option<u64>,
+
+    /// Folder for results.json.
+    #[arg(long, default_value = "tollgate-noise", value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// Assess the results of an earlier `tollgate noise` instead of measuring.
+    #[arg(long, value_name = "FILE")]
+    pub results: Option<PathBuf>,
+
+    /// What to write on standard output.
+    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+    pub format: ListFormat,
+}
+
+#[derive(Debug, Args)]
 pub struct InitArgs {
     /// Where to look for .wasm files and to write tollgate.yml.
     #[arg(default_value = ".")]
@@ -310,6 +346,7 @@ fn with_examples(command: clap::Command) -> clap::Command {
         .mut_subcommand("judge", |judge| judge.after_help(deciding(JUDGE_EXAMPLES)))
         .mut_subcommand("report", |report| report.after_help(REPORT_EXAMPLES))
         .mut_subcommand("list", |list| list.after_help(LIST_EXAMPLES))
+        .mut_subcommand("noise", |noise| noise.after_help(NOISE_EXAMPLES))
         .mut_subcommand("init", |init| init.after_help(INIT_EXAMPLES))
 }
 
@@ -333,6 +370,7 @@ pub fn main() -> ExitCode {
         Command::Judge(args) => commands::judge::run(&args, &ui),
         Command::Report(args) => commands::report::run(&args, &ui),
         Command::List(args) => commands::list::run(&args, &ui),
+        Command::Noise(args) => commands::noise::run(&args, &ui),
         Command::Init(args) => commands::init::run(&args, &ui),
     };
     match outcome {

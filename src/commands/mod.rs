@@ -9,6 +9,7 @@ pub mod run;
 pub mod ui;
 
 mod measuring;
+pub mod noise;
 mod progress;
 mod setup;
 mod update;

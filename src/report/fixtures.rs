@@ -110,6 +110,7 @@ impl Fixture {
             tradeoffs: tradeoffs(backends, samples.len()),
             notes: Vec::new(),
             controls: Vec::new(),
+            scatter: Default::default(),
             spending: Spending {
                 elapsed: Nanos(192_000_000_000),
                 measuring: Nanos(167_000_000_000),

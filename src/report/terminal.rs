@@ -8,8 +8,8 @@ use console::Style as Ansi;
 use super::escape;
 use super::table::{Column, Table, wrap};
 use super::view::{
-    BY_BASE, Broken, COMPOSITES, CellRow, Composite, Fact, Headline, Row, Rows, Step, Summary, TIME_ALONE, TIMES,
-    TRADEOFFS, Tone, TradeOffRow, View,
+    BY_BASE, Broken, COMPOSITES, CellRow, Composite, Count, Fact, Headline, Row, Rows, Step, Summary, TIME_ALONE,
+    TIMES, TRADEOFFS, Tone, TradeOffRow, View,
 };
 
 /// How to render for a terminal.
@@ -45,11 +45,7 @@ const MOST_IMPROVED: usize = 10;
 pub fn render(view: &View, style: &Style) -> String {
     let mut page = Page { text: String::new(), style: Style { width: style.width.max(LEAST_WIDTH), ..*style } };
     page.headline(&view.headline);
-    let counts: Vec<_> = view.counts.iter().map(|c| page.paint(c.tone, &format!("{} {}", c.number, c.name))).collect();
-    if !counts.is_empty() {
-        page.line("");
-        page.line(&format!("  {}", counts.join(" · ")));
-    }
+    page.counts(&view.counts);
     page.warnings(&view.warnings);
     page.facts(&view.environment);
     page.list("A and B differ", &view.differences);
@@ -121,6 +117,27 @@ impl Page {
             self.line(&format!("{lead}{}", self.bold(line)));
         }
         self.facts(&headline.compared);
+    }
+
+    /// As many to a line as there is room for.
+    fn counts(&mut self, counts: &[Count]) {
+        let mut lines: Vec<(String, usize)> = Vec::new();
+        for count in counts {
+            let text = format!("{} {}", count.number, count.name);
+            let width = text.len() + 3;
+            let shown = self.paint(count.tone, &text);
+            match lines.last_mut().filter(|(_, filled)| filled + width + 2 <= self.style.width) {
+                Some((line, filled)) => {
+                    *line += &format!(" · {shown}");
+                    *filled += width;
+                }
+                None => lines.push((shown, text.len())),
+            }
+        }
+        if !lines.is_empty() {
+            self.line("");
+        }
+        lines.iter().for_each(|(line, _)| self.line(&format!("  {line}")));
     }
 
     fn warnings(&mut self, warnings: &[String]) {

@@ -17,7 +17,8 @@ struct Tally<'w> {
     decided: usize,
     new: usize,
     missing: usize,
-    /// Cells that were, or should have been, measured and compared, and count towards the outcome.
+    /// Cells that were, or should have been, measured and compared, and count towards the outcome. Those that are the same on both
+    /// sides are none of them.
     gating: usize,
     would_fail: usize,
 }
@@ -27,7 +28,8 @@ impl<'w> Tally<'w> {
         let count = |name: &str| findings.counts.get(name).map_or(0, |count| *count as usize);
         let (broken, regressed, undecided) = (count("broken"), count("regressed"), count("inconclusive"));
         let time_alone = findings.cells.iter().filter(|f| is_time_alone(f)).count();
-        let (decided, missing) = (count("pass") + count("improved"), count("missing"));
+        let same = findings.cells.iter().filter(|f| f.gating == Gating::Gates && base::is_same(f)).count();
+        let (decided, missing) = ((count("pass") + count("improved")).saturating_sub(same), count("missing"));
         Self {
             words,
             broken,
@@ -181,7 +183,8 @@ pub(super) fn counts(results: &Results, findings: &Findings) -> Vec<Count> {
     let would_fail = findings.cells.iter().filter(|f| would_fail(f)).count();
     let new = findings.cells.iter().filter(|f| is_new(f)).count();
     let time_alone = findings.cells.iter().filter(|f| is_time_alone(f)).count();
-    let nothing = findings.cells.is_empty() && base::unchanged(results).is_some();
+    let same = findings.cells.iter().filter(|f| f.gating == Gating::Gates && base::is_same(f)).count();
+    let measured = base::unchanged(results).is_none();
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     [
         (Tone::Bad, count("broken"), "broken"),
@@ -190,13 +193,14 @@ pub(super) fn counts(results: &Results, findings: &Findings) -> Vec<Count> {
         (Tone::Caution, number(time_alone), "moved in time alone"),
         (Tone::Caution, count("inconclusive").saturating_sub(number(time_alone)), "inconclusive"),
         (Tone::Good, count("improved"), "improved"),
-        (Tone::Plain, count("pass"), "passed"),
+        (Tone::Plain, count("pass").saturating_sub(number(same)), "passed"),
+        (Tone::Plain, number(same), "the same"),
         (Tone::Plain, number(new), "new"),
         (Tone::Caution, count("missing"), "missing"),
         (Tone::Quiet, count("unsupported"), "unsupported"),
     ]
     .into_iter()
-    .filter(|(_, number, name)| *number > 0 || *name == "regressed" && !nothing)
+    .filter(|(_, number, name)| *number > 0 || *name == "regressed" && measured)
     .map(|(tone, number, name)| Count { tone: if number == 0 { Tone::Plain } else { tone }, number, name })
     .collect()
 }

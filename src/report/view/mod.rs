@@ -46,7 +46,7 @@ pub struct View {
     pub summaries: Vec<Summary>,
     pub composites: Vec<Composite>,
     pub tradeoffs: Vec<TradeOffRow>,
-    /// Every cell, the most severe verdict first.
+    /// Every cell that was measured, the most severe verdict first.
     pub cells: Vec<CellRow>,
     pub notes: Vec<String>,
     /// What to type next, with a word on what for.

@@ -241,11 +241,15 @@ fn misbehave(script: &mut Script, point: &str, id: u64) {
         }
         "another-batch" => {
             let observations = [observation(1e6, 12_345)];
-            say(&json!({ "id": id, "answer": { "measured": { "observations": observations, "artifact": null, "memory": null } } }));
+            say(
+                &json!({ "id": id, "answer": { "measured": { "observations": observations, "artifact": null, "memory": null } } }),
+            );
         }
         "two-observations" => {
             let observations = [observation(1e6, 1), observation(1e6, 1)];
-            say(&json!({ "id": id, "answer": { "measured": { "observations": observations, "artifact": null, "memory": null } } }));
+            say(
+                &json!({ "id": id, "answer": { "measured": { "observations": observations, "artifact": null, "memory": null } } }),
+            );
         }
         "refuse" => say(&json!({ "id": id, "answer": { "unsupported": { "reason": "invented: not any more" } } })),
         "wrong-answer" => failed(id, "wrong-output", "expected `6765`, got `6766`"),

@@ -102,11 +102,12 @@ fn header(content: &[u8]) -> Result<(), String> {
 }
 
 fn not_wasm(content: &[u8]) -> String {
+    if content.starts_with(b"version https://git-lfs") {
+        return "is a Git LFS pointer in place of a WebAssembly module; fetch the file with `git lfs pull`".to_owned();
+    }
     let text = content.trim_ascii_start();
     let remedy = if text.starts_with(b"(") || text.starts_with(b";;") {
         "it looks like the text format: convert it first, for example with `wat2wasm`"
-    } else if content.starts_with(b"version https://git-lfs") {
-        "it is a Git LFS pointer: fetch the file with `git lfs pull`"
     } else if content.starts_with(b"\x1f\x8b") || content.starts_with(b"\x28\xb5\x2f\xfd") {
         "it is compressed: unpack it first"
     } else {
@@ -185,8 +186,7 @@ mod tests {
             ),
             (
                 b"version https://git-lfs.github.com/spec/v1\n",
-                "is not a WebAssembly module: it does not begin with \\0asm; it is a Git LFS pointer: fetch the file \
-                 with `git lfs pull`",
+                "is a Git LFS pointer in place of a WebAssembly module; fetch the file with `git lfs pull`",
             ),
             (
                 b"\x1f\x8b\x08",

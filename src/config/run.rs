@@ -132,5 +132,7 @@ fn file(keys: &mut Keys, key: &'static str, folder: &Path, root: &Path, problems
         Ok(metadata) if !metadata.is_file() => Err("is not a regular file; name one".to_owned()),
         Ok(_) => path.canonicalize().map_err(|error| unreadable(&error)),
     };
-    problems.check(&place, checked.map_err(|why| format!("the `{key}` file `{}` {why}", shown(&path, root))))
+    checked
+        .map_err(|why| problems.absent(&place, &format!("the `{key}` file `{}`", shown(&path, root)), &why))
+        .ok()
 }

@@ -143,7 +143,7 @@ impl<'a> Collector<'a> {
         let name: Arc<str> = shown(path, self.root).into();
         let text = match read(path) {
             Ok(text) => text,
-            Err(why) => return self.problems.error(place, format!("`{name}` {why}")),
+            Err(why) => return self.problems.absent(place, &format!("`{name}`"), &why),
         };
         let path = canonical_folder(path);
         if !self.seen.insert(path.clone()) {
@@ -190,8 +190,12 @@ impl<'a> Collector<'a> {
             None
         };
         let interface = module.as_ref().and_then(|(_, inspected)| inspected.interface.clone());
+        let left_out = self.problems.left_out();
         let (description, tier, run) = self.rest(keys, interface.as_ref(), folder);
-        if let (Some((place, id)), Some((module, inspected))) = (id, module) {
+        // Without the files that it names, the sample would run in another way than it says.
+        if self.problems.left_out() == left_out
+            && let (Some((place, id)), Some((module, inspected))) = (id, module)
+        {
             let sample = assemble(id, module, &inspected, tier, description, run);
             self.drafts.push(Draft { place, sample, bare: false });
         }
@@ -212,11 +216,14 @@ impl<'a> Collector<'a> {
 
     /// Inspects a module and makes its path canonical.
     fn module(&mut self, path: &Path, place: &Place, remedy: &str) -> Option<(PathBuf, Inspected)> {
-        let inspected = inspect(path).map_err(|why| format!("`{}` {why}{remedy}", shown(path, self.root)));
-        let inspected = self.problems.check(place, inspected)?;
-        let canonical = path.canonicalize();
-        let canonical = canonical.map_err(|error| format!("`{}` {}", shown(path, self.root), unreadable(&error)));
-        Some((self.problems.check(place, canonical)?, inspected))
+        let canonical = || path.canonicalize().map_err(|error| unreadable(&error));
+        match inspect(path).and_then(|inspected| Ok((canonical()?, inspected))) {
+            Ok(found) => Some(found),
+            Err(why) => {
+                self.problems.absent(place, &format!("`{}`", shown(path, self.root)), &format!("{why}{remedy}"));
+                None
+            }
+        }
     }
 
     /// The samples, sorted by id.

@@ -13,4 +13,5 @@ pub mod judge;
 pub mod measure;
 pub mod model;
 pub mod plan;
+pub mod replay;
 pub mod report;

@@ -7,6 +7,7 @@
 //! `kernels` (statistics) and `pooling` (observations to launches) know no verdicts; `time` and `exact` decide on figures;
 //! `pair` picks the rule for a cell; `outcome` joins.
 
+pub mod blocks;
 mod broken;
 mod composite;
 mod context;
@@ -18,6 +19,7 @@ mod missing;
 mod notes;
 mod outcome;
 mod pair;
+pub mod paired;
 pub mod pooling;
 mod threshold;
 pub mod time;

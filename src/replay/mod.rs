@@ -1,0 +1,3 @@
+//! The judge run over recorded launches.
+
+pub mod life;

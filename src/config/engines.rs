@@ -6,12 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
-use crate::model::BackendId;
 use crate::model::sample::EngineSpec;
+use crate::model::{BackendId, BackendSpec};
 
-use super::module::{hex, unreadable};
+use super::module::{sha256, unreadable};
 use super::problem::{Place, Problems, escaped, shown};
 use super::raw::{Entry, Node, Value};
 use super::reader::Keys;
@@ -99,13 +97,14 @@ impl Config {
             problems.error(checksum_place, message);
         }
         problems.finish(&self.name())?;
-        let spec = |(path, sha256)| EngineSpec::Executable { name: REFERENCE.to_owned(), path, args: args.clone(), sha256 };
+        let spec =
+            |(path, sha256)| EngineSpec::Executable { name: REFERENCE.to_owned(), path, args: args.clone(), sha256 };
         Ok(found.map(spec))
     }
 }
 
 /// Gives every backend of an engine its worker.
-pub fn set_worker(backends: &mut [crate::model::BackendSpec], engine: &str, worker: &Path, checksum: &str) {
+pub fn set_worker(backends: &mut [BackendSpec], engine: &str, worker: &Path, checksum: &str) {
     for backend in backends {
         if let EngineSpec::Executable { name, path, sha256, .. } = &mut backend.engine
             && name == engine
@@ -215,10 +214,8 @@ pub(super) fn reference(node: Node, root: &Path, problems: &mut Problems) -> Opt
         problems.error(&place, format!("`reference` has no `sha256`, which pins it; write `sha256: {example}`"));
     }
     let given_args = keys.has("args").then(|| keys.texts("args", problems));
-    let args = given_args.map_or_else(
-        || WORKER_ARGS.map(str::to_owned).to_vec(),
-        |args| args.into_iter().map(|(_, arg)| arg).collect(),
-    );
+    let args = given_args
+        .map_or_else(|| WORKER_ARGS.map(str::to_owned).to_vec(), |args| args.into_iter().map(|(_, arg)| arg).collect());
     let sha256 = keys.parsed("sha256", checksum, problems);
     keys.finish(problems);
     let ((worker_place, _), path, (checksum_place, sha256)) = (worker?, path?, sha256?);
@@ -249,10 +246,6 @@ pub fn executable(path: &Path) -> Result<(PathBuf, String), String> {
             return Err("is not executable; run `chmod +x` on it".to_owned());
         }
     }
-    let read = || {
-        let mut hasher = Sha256::new();
-        std::io::copy(&mut std::fs::File::open(path)?, &mut hasher)?;
-        Ok((path.canonicalize()?, hex(&hasher.finalize())))
-    };
-    read().map_err(|error| unreadable(&error))
+    let read = || Ok((path.canonicalize()?, sha256(path)?));
+    read().map_err(|error: std::io::Error| unreadable(&error))
 }

@@ -240,7 +240,8 @@ fn read(mut keys: Keys, config: &mut Config, arch: &str, problems: &mut Problems
     config.reference = keys.take("reference").and_then(|(_, node)| engines::reference(node, &config.root, problems));
     let rules = keys.take("thresholds").map(|(_, node)| node);
     config.thresholds = settings::thresholds(rules, &config.samples, &config.backends, problems);
-    config.layout_allowances = settings::layout_allowances(keys.take("layout-allowance").map(|(_, node)| node), problems);
+    config.layout_allowances =
+        settings::layout_allowances(keys.take("layout-allowance").map(|(_, node)| node), problems);
     config.limits = settings::limits(keys.take("limits").map(|(_, node)| node), problems);
     config.fail_on = settings::fail_on(keys.take("fail-on").map(|(_, node)| node), problems);
     if let Some((place, folder)) = keys.text("baselines", problems) {

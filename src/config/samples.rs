@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::model::sample::RunFiles;
 use crate::model::{Run, Sample, SampleId, Tier};
 
 use super::canonical_folder;
@@ -35,6 +36,9 @@ struct Draft {
     /// Not described by anybody.
     bare: bool,
 }
+
+/// What stands in a description beside id and module.
+type Described = (Option<String>, Tier, (Run, RunFiles));
 
 /// Collects samples from any number of entries.
 pub(super) struct Collector<'a> {
@@ -117,7 +121,7 @@ impl<'a> Collector<'a> {
         });
         if let Some(id) = self.problems.check(place, id) {
             let run = run::by_itself(inspected.interface.as_ref());
-            let sample = assemble(id, module, &inspected, Tier::Pr, None, run);
+            let sample = assemble(id, module, &inspected, Tier::Pr, None, (run, RunFiles::default()));
             self.drafts.push(Draft { place: place.clone(), sample, bare: true });
         }
     }
@@ -202,7 +206,7 @@ impl<'a> Collector<'a> {
     }
 
     /// Everything but the id and the module; wrong parts are recorded and replaced by their defaults.
-    fn rest(&mut self, mut keys: Keys, interface: Option<&Interface>, folder: &Path) -> (Option<String>, Tier, Run) {
+    fn rest(&mut self, mut keys: Keys, interface: Option<&Interface>, folder: &Path) -> Described {
         let problems = &mut *self.problems;
         let description = keys.text("description", problems).map(|(_, text)| text);
         let tier = keys.parsed("tier", Tier::from_str, problems).map_or(Tier::Pr, |(_, tier)| tier);
@@ -260,10 +264,10 @@ fn assemble(
     inspected: &Inspected,
     tier: Tier,
     description: Option<String>,
-    run: Run,
+    (run, run_files): (Run, RunFiles),
 ) -> Sample {
     let Inspected { sha256, size, .. } = inspected;
-    Sample { id, module, sha256: sha256.clone(), size: *size, tier, description, run }
+    Sample { id, module, sha256: sha256.clone(), size: *size, tier, description, run, run_files }
 }
 
 /// A `sample.yml` is called after its folder, any other sample file after itself.

@@ -225,8 +225,11 @@ pub(super) fn layout_allowances(node: Option<Node>, problems: &mut Problems) -> 
 
 /// A stage whose times gate, and which relinking can therefore turn red.
 fn allowed_stage(text: &str) -> Result<Stage, String> {
-    let gating: Vec<_> =
-        Stage::ALL.iter().filter(|stage| stage.kind() == StageKind::Gating).map(|stage| (stage.as_str(), *stage)).collect();
+    let gating: Vec<_> = Stage::ALL
+        .iter()
+        .filter(|stage| stage.kind() == StageKind::Gating)
+        .map(|stage| (stage.as_str(), *stage))
+        .collect();
     word(text, "stage", &gating)
 }
 

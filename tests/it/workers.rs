@@ -62,6 +62,7 @@ impl Fixture {
                 size: Bytes(100),
                 tier: Tier::Smoke,
                 description: None,
+                run_files: Default::default(),
                 run: Run::Nothing,
             },
             backend: BackendSpec { id, engine, compiler: "cranelift".into(), options },

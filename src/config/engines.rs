@@ -33,7 +33,7 @@ pub struct Build {
     /// What the build makes, as written: relative to the folder of the configuration, or absolute.
     pub worker: PathBuf,
     /// Where the worker is named.
-    place: Place,
+    pub place: Place,
 }
 
 /// The pinned worker that committed times are ratios to.

@@ -3,7 +3,7 @@
 pub mod cancel;
 pub mod child;
 pub mod cores;
-mod death;
+pub mod death;
 pub mod footing;
 pub mod journal;
 pub mod launch;

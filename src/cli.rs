@@ -45,6 +45,11 @@ Examples:
   tollgate run --stage jit --budget 30s                validate, compile, instantiate and execute only
   tollgate run --update-baselines --reason \"why\"       accept what was measured, also where it got worse
 ";
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  tollgate compare main/tollgate-out tollgate-out      this branch beside the main one
+  tollgate compare old.json new.json --verbose         every cell, also what did not change
+";
 const JUDGE_EXAMPLES: &str = "\
 Examples:
   tollgate judge tollgate-out                          decide again, also on a run that was killed
@@ -97,6 +102,8 @@ pub enum Format {
 enum Command {
     /// Measure the samples on the backends, compare with the baselines, report and decide
     Run(Box<RunArgs>),
+    /// Lay two saved runs side by side: exact metrics decide, times are shown
+    Compare(CompareArgs),
     /// Judge a saved results.json again, by its own baselines or by others, and decide
     Judge(JudgeArgs),
     /// Render the report of a saved results.json; always exits 0 when it could
@@ -226,6 +233,22 @@ pub struct UpdateArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// The run to compare with: a results.json, the journal of a run that died, or a folder that holds either.
+    pub a: PathBuf,
+
+    /// The run that is judged, in one of the same forms.
+    pub b: PathBuf,
+
+    /// Judge by the thresholds of this configuration instead of those of the second run.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub show: Show,
+}
+
+#[derive(Debug, Args)]
 pub struct JudgeArgs {
     /// A results.json, the journal of a run that died, or a folder that holds either.
     pub results: PathBuf,
@@ -319,6 +342,7 @@ fn with_examples(command: clap::Command) -> clap::Command {
     command
         .after_help(deciding(EXAMPLES))
         .mut_subcommand("run", |run| run.after_help(deciding(RUN_EXAMPLES)))
+        .mut_subcommand("compare", |compare| compare.after_help(deciding(COMPARE_EXAMPLES)))
         .mut_subcommand("judge", |judge| judge.after_help(deciding(JUDGE_EXAMPLES)))
         .mut_subcommand("report", |report| report.after_help(REPORT_EXAMPLES))
         .mut_subcommand("list", |list| list.after_help(LIST_EXAMPLES))
@@ -342,6 +366,7 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Worker => return worker::main(),
         Command::Run(args) => commands::run::run(&args, &ui),
+        Command::Compare(args) => commands::compare::run(&args, &ui),
         Command::Judge(args) => commands::judge::run(&args, &ui),
         Command::Report(args) => commands::report::run(&args, &ui),
         Command::List(args) => commands::list::run(&args, &ui),

@@ -1,5 +1,6 @@
 //! The commands: the only place that wires the steps of the data flow together, and the only one that prints.
 
+pub mod compare;
 pub mod init;
 pub mod judge;
 pub mod list;

@@ -15,7 +15,9 @@ fn help_teaches() {
     let top = project.tollgate(&["--help"]);
     top.exits(0).says(&codes).says(&["tollgate init", "tollgate run --update-baselines", "Commands:"]);
     assert!(!top.stdout.contains("worker protocol"), "workers are for Tollgate to start: {top}");
-    for (command, decides) in [("run", true), ("judge", true), ("report", false), ("list", false), ("init", false)] {
+    let commands =
+        [("run", true), ("judge", true), ("report", false), ("list", false), ("replay", false), ("init", false)];
+    for (command, decides) in commands {
         for args in [["help", command], [command, "--help"]] {
             let help = project.tollgate(&args);
             help.exits(0).says(&["Usage: tollgate ", "Examples:", &format!("\n  tollgate {command} ")]);
@@ -29,7 +31,7 @@ fn help_teaches() {
 #[test]
 fn help_shows_options_that_exist() {
     let project = Project::empty();
-    for command in ["run", "judge", "report", "list", "init"] {
+    for command in ["run", "judge", "report", "list", "replay", "init"] {
         let help = project.tollgate(&[command, "--help"]).stdout;
         let (options, examples) = help.split_once("Examples:").unwrap();
         let used = examples.split_whitespace().filter(|word| word.starts_with("--"));

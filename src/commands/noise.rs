@@ -6,7 +6,7 @@ use super::measuring::Until;
 use super::run;
 use super::setup;
 use super::ui::{Ui, counted};
-use crate::cli::{ListFormat, NoiseArgs};
+use crate::cli::{NoiseArgs, PlainFormat};
 use crate::exit::Exit;
 use crate::measure::cancel::Cancel;
 use crate::model::results::{Base, BaseKind, Comparison, EndReason};
@@ -30,8 +30,8 @@ pub fn run(args: &NoiseArgs, ui: &Ui) -> anyhow::Result<Exit> {
     let seed = results.header.seed;
     let noise = noise::assess(&results, seed, LIVES, RUNS);
     let text = match args.format {
-        ListFormat::Text => text(&noise, &results),
-        ListFormat::Json => serde_json::to_string_pretty(&noise)?,
+        PlainFormat::Text => text(&noise, &results),
+        PlainFormat::Json => serde_json::to_string_pretty(&noise)?,
     };
     ui.data(&text)?;
     if interrupted {

@@ -43,6 +43,8 @@ Examples:
   tollgate run --sample 'fib*' --backend cranelift     some of them
   tollgate run --sample build/filter.wasm              a module that the configuration does not list
   tollgate run --stage jit --budget 30s                validate, compile, instantiate and execute only
+  tollgate run --base-ref origin/main                  against that revision, measured in the same blocks
+  tollgate run --base-worker old/tollgate              against another executable, such as one with an older Wasmer
   tollgate run --update-baselines --reason \"why\"       accept what was measured, also where it got worse
 ";
 const JUDGE_EXAMPLES: &str = "\
@@ -60,6 +62,12 @@ const LIST_EXAMPLES: &str = "\
 Examples:
   tollgate list --tier smoke                           what a run of that tier takes
   tollgate list --sample 'fib*' --format json          the same filters as of `tollgate run`, for programs
+";
+const NOISE_EXAMPLES: &str = "\
+Examples:
+  tollgate noise                                       what a run of the tier `pr` finds here, and what it does not
+  tollgate noise --backend cranelift --budget 2m       on one backend
+  tollgate noise --results tollgate-noise              the same figures again, without measuring
 ";
 const INIT_EXAMPLES: &str = "\
 Examples:
@@ -97,6 +105,8 @@ enum Command {
     Report(ReportArgs),
     /// Show what a run would measure and what it would cost
     List(ListArgs),
+    /// Measure the base against itself, and tell what the gate can promise on this machine
+    Noise(NoiseArgs),
     /// Look for .wasm files and write a commented tollgate.yml and a first baseline
     Init(InitArgs),
     /// Be a worker: speak the worker protocol on standard input and output
@@ -175,6 +185,8 @@ pub struct RunArgs {
     pub filters: Filters,
     #[command(flatten)]
     pub show: Show,
+    #[command(flatten)]
+    pub base: BaseArgs,
 
     /// Time to spend on measuring, such as `90s` or `5m`. Every sample is launched at least once on every backend, also
     /// where that alone takes longer.
@@ -195,6 +207,34 @@ pub struct RunArgs {
 
     #[command(flatten)]
     pub update: UpdateArgs,
+}
+
+/// What the head is compared with beside the committed baselines: measured in the same run, in turns with it.
+#[derive(Debug, Clone, Default, Args)]
+pub struct BaseArgs {
+    /// Compare with an executable that stands in for the built-in engine: the Tollgate of another revision or release, or any
+    /// other worker. It is started as `FILE worker`, as a Tollgate is.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["base_ref", "no_base"])]
+    pub base_worker: Option<PathBuf>,
+
+    /// Start the base worker with this argument instead of `worker`. Repeatable.
+    #[arg(long, value_name = "ARG", requires = "base_worker", allow_hyphen_values = true)]
+    pub base_worker_arg: Vec<String>,
+
+    /// Compare with a revision, such as `origin/main` or the output of `git merge-base origin/main HEAD`: its samples, its
+    /// configuration, and its engines, built from its sources where they have a `build`. Where neither this nor another base is
+    /// given, TOLLGATE_BASE_REF in the environment counts.
+    #[arg(long, value_name = "REV", conflicts_with = "no_base")]
+    pub base_ref: Option<String>,
+
+    /// Compare with the committed baselines alone, also where the configuration names a reference worker or the environment a
+    /// base.
+    #[arg(long)]
+    pub no_base: bool,
+
+    /// Measure also what is the same on both sides: what differs then is noise.
+    #[arg(long)]
+    pub measure_same: bool,
 }
 
 /// How a measurement is accepted.
@@ -263,6 +303,34 @@ pub enum ListFormat {
 }
 
 #[derive(Debug, Args)]
+pub struct NoiseArgs {
+    #[command(flatten)]
+    pub places: Places,
+    #[command(flatten)]
+    pub filters: Filters,
+
+    /// Time to spend on measuring, and the budget that the promises are for.
+    #[arg(long, default_value = "4m30s", value_parser = humantime::parse_duration, env = "TOLLGATE_BUDGET")]
+    pub budget: Duration,
+
+    /// Source of every random choice [default: drawn, and recorded in the results].
+    #[arg(long)]
+    pub seed: Option<u64>,
+
+    /// Folder for results.json.
+    #[arg(long, default_value = "tollgate-noise", value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// Assess the results of an earlier `tollgate noise` instead of measuring.
+    #[arg(long, value_name = "FILE")]
+    pub results: Option<PathBuf>,
+
+    /// What to write on standard output.
+    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+    pub format: ListFormat,
+}
+
+#[derive(Debug, Args)]
 pub struct InitArgs {
     /// Where to look for .wasm files and to write tollgate.yml.
     #[arg(default_value = ".")]
@@ -286,6 +354,7 @@ fn with_examples(command: clap::Command) -> clap::Command {
         .mut_subcommand("judge", |judge| judge.after_help(deciding(JUDGE_EXAMPLES)))
         .mut_subcommand("report", |report| report.after_help(REPORT_EXAMPLES))
         .mut_subcommand("list", |list| list.after_help(LIST_EXAMPLES))
+        .mut_subcommand("noise", |noise| noise.after_help(NOISE_EXAMPLES))
         .mut_subcommand("init", |init| init.after_help(INIT_EXAMPLES))
 }
 
@@ -308,6 +377,7 @@ pub fn main() -> ExitCode {
         Command::Judge(args) => commands::judge::run(&args, &ui),
         Command::Report(args) => commands::report::run(&args, &ui),
         Command::List(args) => commands::list::run(&args, &ui),
+        Command::Noise(args) => commands::noise::run(&args, &ui),
         Command::Init(args) => commands::init::run(&args, &ui),
     };
     match outcome {

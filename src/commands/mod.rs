@@ -8,6 +8,8 @@ pub mod run;
 pub mod ui;
 
 mod measuring;
+pub mod noise;
 mod progress;
 mod setup;
+mod sides;
 mod update;

@@ -78,7 +78,7 @@ pub fn is_open(verdict: &Verdict) -> bool {
     }
 }
 
-fn estimate(values: &[f64], prior: Deviation) -> Result<Estimate, KernelError> {
+pub fn estimate(values: &[f64], prior: Deviation) -> Result<Estimate, KernelError> {
     if values.len() < 2 {
         return Err(KernelError::TooFew { have: values.len(), need: 2 });
     }

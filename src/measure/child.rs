@@ -34,10 +34,10 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Kept of standard error, in bytes: the last words are the ones that explain.
 const TAIL: usize = 4096;
 
-/// Why there is no answer.
 /// What is said of a worker that gave no answer in time.
 const LATE: &str = "the worker was killed; where it only needs longer, raise `limits: deadline` in the configuration";
 
+/// Why there is no answer.
 #[derive(Debug)]
 pub enum Stopped {
     /// The worker failed, and is dead by now.
@@ -152,11 +152,11 @@ impl Child {
         }
     }
 
-    /// Asks the worker to end, and waits until it has.
+    /// Asks the worker to end, and waits until it has. After this the handle is an empty shell.
     ///
     /// # Errors
     /// When it does not end within the deadline, or ends with a signal or a code other than 0.
-    pub fn quit(mut self, deadline: Duration) -> Result<(), Stopped> {
+    pub fn quit(&mut self, deadline: Duration) -> Result<(), Stopped> {
         let mut line = self.line(Command::Quit)?;
         let until = Instant::now() + deadline;
         while !self.has_exited() {
@@ -359,7 +359,8 @@ impl Child {
         self.process.wait().ok()
     }
 
-    fn kill(&mut self) {
+    /// Kills the worker, if it lives. After this the handle is an empty shell.
+    pub fn kill(&mut self) {
         let _status = self.reap();
     }
 

@@ -2,8 +2,10 @@
 
 pub mod cancel;
 pub mod child;
+mod conversation;
 pub mod cores;
 pub mod death;
+pub mod duel;
 pub mod footing;
 pub mod journal;
 pub mod launch;

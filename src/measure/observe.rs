@@ -187,6 +187,15 @@ mod tests {
     }
 
     #[test]
+    fn without_time_there_is_exactly_one_observation_however_disturbed() {
+        let request = Measure::once(Stage::Compile, 5);
+        let disturbed = |batch| Ok::<_, ()>(Observation { involuntary: 1, cpu: Nanos(1), ..seen(batch, 1_000) });
+        let observations = observe(&request, true, || Nanos(0), disturbed).unwrap();
+        assert_eq!(observations.iter().map(|seen| seen.batch).collect::<Vec<_>>(), [5]);
+        assert!(observations[0].is_disturbed());
+    }
+
+    #[test]
     fn an_error_ends_it() {
         assert_eq!(observe(&request(None, 2, 10), false, || Nanos(0), |_| Err("broken")), Err("broken"));
     }

@@ -79,8 +79,17 @@ pub struct Measure {
     /// This many undisturbed observations, if time allows; disturbed ones are taken again and kept, up to twice as many in
     /// all. At least one, whatever it costs.
     pub max_observations: u32,
-    /// No further observation is begun once this much time has gone into the stage.
+    /// No further observation is begun once this much time has gone into the stage. With 0 there is exactly one, disturbed or not:
+    /// the first operation where the stage was not measured before, else one of the batch asked for.
     pub time_cap: Nanos,
+}
+
+impl Measure {
+    /// One observation of a batch, disturbed or not, of a stage that was measured before.
+    #[must_use]
+    pub fn once(stage: Stage, batch: u32) -> Self {
+        Self { stage, batch: Some(batch), min_batch: Nanos(0), max_observations: 1, time_cap: Nanos(0) }
+    }
 }
 
 /// A reply with the id of its request.

@@ -1,3 +1,4 @@
 //! The judge run over recorded launches.
 
 pub mod life;
+pub mod noise;

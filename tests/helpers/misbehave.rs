@@ -5,8 +5,10 @@
 //! of the wire format shows as a failing test.
 //!
 //! Usage: `misbehave [--DEED POINT] [--time STAGE=FACTOR] [--size BYTES] [--machine FACTOR] [--unsupported STAGE]
-//! [--compilers A,B] [--pid-file PATH]`. A point is `hello`, `prepare`, `yardstick`, `verify`, `quit` or a stage. `--time` and
-//! `--size` plant regressions; `--machine` slows stages and yardsticks alike, as another runner would.
+//! [--compilers A,B] [--pid-file PATH] [--disturb STAGE=N] [--log NAME=PATH]`. A point is `hello`, `prepare`, `yardstick`, `verify`,
+//! `quit` or a stage, with `#N` for the Nth request of that kind alone. `--time` and `--size` plant regressions; `--machine` slows
+//! stages and yardsticks alike, as another runner would; `--disturb` makes every Nth answer for a stage one that lost the core;
+//! `--log` appends a line for each request to a file that two workers may share.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
@@ -47,6 +49,11 @@ struct Script {
     size_delta: i64,
     machine: f64,
     compilers: Vec<String>,
+    disturbed: BTreeMap<String, u64>,
+    /// Under which name to log to which file.
+    log: Option<(String, String)>,
+    /// How often each point was reached.
+    visits: BTreeMap<String, u64>,
     /// Differs between launches and comes from the request, as everything here.
     layout: u64,
 }
@@ -70,6 +77,14 @@ fn parse(mut args: impl Iterator<Item = String>) -> Script {
             "--machine" => script.machine = value.parse().unwrap(),
             "--unsupported" => script.unsupported.push(value),
             "--compilers" => script.compilers = value.split(',').map(str::to_owned).collect(),
+            "--disturb" => {
+                let (stage, every) = value.split_once('=').unwrap();
+                script.disturbed.insert(stage.to_owned(), every.parse().unwrap());
+            }
+            "--log" => {
+                let (name, path) = value.split_once('=').unwrap();
+                script.log = Some((name.to_owned(), path.to_owned()));
+            }
             "--pid-file" => std::fs::write(value, std::process::id().to_string()).unwrap(),
             "--sleep" => loop {
                 std::thread::sleep(Duration::from_secs(1));
@@ -90,6 +105,7 @@ fn serve(script: &mut Script) {
         let Ok(request) = line.map(|line| serde_json::from_str::<Value>(&line).unwrap()) else { return };
         let id = request["id"].as_u64().unwrap();
         let (point, answer) = answer(script, &request["command"]);
+        log(script, &point, &request["command"]["measure"]["batch"]);
         misbehave(script, &point, id);
         let Some(answer) = answer else { return };
         say(&json!({ "id": id, "answer": answer }));
@@ -128,18 +144,26 @@ fn readings(script: &Script, repeats: u64) -> Vec<Value> {
     (0..repeats).flat_map(each).collect()
 }
 
-fn measured(script: &Script, stage: &str, measure: &Value) -> Value {
+fn measured(script: &mut Script, stage: &str, measure: &Value) -> Value {
     if script.unsupported.iter().any(|unsupported| unsupported == stage) {
         return json!({ "unsupported": { "reason": format!("invented: no {stage} here") } });
     }
     let base = STAGES.iter().find(|(name, _)| *name == stage).unwrap().1;
     let factor = script.factors.get(stage).copied().unwrap_or(1.0);
+    let each = base * factor * script.machine;
     let min_batch = measure["min_batch"].as_f64().unwrap();
-    let batch = (min_batch / base).ceil().max(1.0);
+    let batch = measure["batch"].as_f64().unwrap_or_else(|| (min_batch / each).ceil().max(1.0));
+    let visit = visit(script, &format!("measured {stage}"));
+    let disturbed = script.disturbed.get(stage).is_some_and(|every| visit % every == 0);
     let observations: Vec<Value> = (0..measure["max_observations"].as_u64().unwrap())
         .map(|index| {
-            let wall = base * factor * script.machine * scatter(script, stage, index) * batch;
-            observation(wall, batch as u64)
+            let wall = each * scatter(script, stage, 100 * (visit - 1) + index) * batch;
+            let mut observation = observation(wall, batch as u64);
+            if disturbed {
+                observation["involuntary"] = json!(1);
+                observation["cpu"] = json!((wall / 2.0) as u64);
+            }
+            observation
         })
         .collect();
     let size = 10_000 + script.size_delta;
@@ -164,6 +188,20 @@ fn scatter(script: &Script, name: &str, index: u64) -> f64 {
     1.0 + SCATTER * ((hash >> 40) as f64 / (1_u64 << 23) as f64 - 1.0)
 }
 
+/// Counts a visit of a point, and tells which one it is, from 1.
+fn visit(script: &mut Script, point: &str) -> u64 {
+    let count = script.visits.entry(point.to_owned()).or_default();
+    *count += 1;
+    *count
+}
+
+/// One whole line, so that two workers do not write into each other's.
+fn log(script: &Script, point: &str, batch: &Value) {
+    let Some((name, path)) = &script.log else { return };
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+    file.write_all(format!("{name} {point} {batch}\n").as_bytes()).unwrap();
+}
+
 fn say(value: &Value) {
     write_out(format!("{value}\n").as_bytes());
 }
@@ -177,8 +215,9 @@ fn write_out(bytes: &[u8]) {
 }
 
 /// Does what the script says for this point; returns where the worker then goes on in good order.
-fn misbehave(script: &Script, point: &str, id: u64) {
-    let Some(deed) = script.deeds.get(point) else { return };
+fn misbehave(script: &mut Script, point: &str, id: u64) {
+    let visit = visit(script, point);
+    let Some(deed) = script.deeds.get(point).or_else(|| script.deeds.get(&format!("{point}#{visit}"))) else { return };
     match deed.as_str() {
         "hang" => hang(),
         "spin" => spin(),
@@ -200,6 +239,19 @@ fn misbehave(script: &Script, point: &str, id: u64) {
                 &json!({ "id": id, "answer": { "measured": { "observations": [], "artifact": null, "memory": null } } }),
             );
         }
+        "another-batch" => {
+            let observations = [observation(1e6, 12_345)];
+            say(
+                &json!({ "id": id, "answer": { "measured": { "observations": observations, "artifact": null, "memory": null } } }),
+            );
+        }
+        "two-observations" => {
+            let observations = [observation(1e6, 1), observation(1e6, 1)];
+            say(
+                &json!({ "id": id, "answer": { "measured": { "observations": observations, "artifact": null, "memory": null } } }),
+            );
+        }
+        "refuse" => say(&json!({ "id": id, "answer": { "unsupported": { "reason": "invented: not any more" } } })),
         "wrong-answer" => failed(id, "wrong-output", "expected `6765`, got `6766`"),
         "fresh-differs" => failed(id, "fresh-differs", "fresh `1`, deserialized `2`"),
         "fail" => failed(id, "stage", "invented: not a module"),
@@ -208,6 +260,7 @@ fn misbehave(script: &Script, point: &str, id: u64) {
         "close" => close(),
         "fork" => fork(),
         "complain" => complain(),
+        "mutter" => drop(std::thread::spawn(complain)),
         "wrong-version" => {}
         other => panic!("unknown deed {other}"),
     }

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod cli;
+mod duel;
 mod journal;
 mod support;
 mod workers;

@@ -1,7 +1,6 @@
 //! Workers that hang, crash, flood, lie and hoard: each costs its own cells, is named rightly, and leaves no process.
 
 use std::fs;
-use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,20 +12,11 @@ use tollgate::measure::child::{Child, Stopped};
 use tollgate::measure::launch::{self, Interrupted, LaunchSpec};
 use tollgate::measure::spawn::{Order, ProcessLimits};
 use tollgate::model::observation::Side;
-use tollgate::model::sample::{BackendOptions, CpuFeatures, EngineSpec, OptLevel};
+use tollgate::model::sample::EngineSpec;
 use tollgate::model::settings::{Effort, Limits};
-use tollgate::model::{
-    BackendId, BackendSpec, Bytes, Failure, FailureKind, Launch, Nanos, Run, Sample, SampleId, Stage, StageOutcome,
-    Tier,
-};
+use tollgate::model::{BackendSpec, Bytes, Failure, FailureKind, Launch, Nanos, Run, Sample, Stage, StageOutcome};
 
-use crate::support::{AMPLE, group, misbehave, wait_for};
-
-const STAGES: [Stage; 6] =
-    [Stage::Validate, Stage::Compile, Stage::Serialize, Stage::Deserialize, Stage::Instantiate, Stage::Execute];
-
-/// Waits that are reached; long enough for a worker to start on a busy machine.
-const SHORT: Duration = Duration::from_secs(2);
+use crate::support::{AMPLE, SHORT, STAGES, backend, group, sample, wait_for};
 
 /// A worker with its own folder, where it leaves its process id.
 struct Fixture {
@@ -41,31 +31,10 @@ impl Fixture {
     fn new(args: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let pid_file = folder.path().join("pid").display().to_string();
-        let mut args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
-        args.extend(["--pid-file".to_owned(), pid_file]);
         fs::create_dir(folder.path().join("scratch")).unwrap();
-        let engine =
-            EngineSpec::Executable { name: "invented".into(), path: misbehave(), args, sha256: "0".repeat(64) };
-        let cpu_features = CpuFeatures { name: "x86-64-v3".into(), features: vec!["avx2".into()] };
-        let options = BackendOptions {
-            opt_level: OptLevel::Speed,
-            canonicalize_nans: false,
-            cpu_features,
-            threads: NonZeroU16::MIN,
-        };
-        let id = BackendId::new("invented").unwrap();
         Self {
-            sample: Sample {
-                id: SampleId::new("fibonacci").unwrap(),
-                module: folder.path().join("fibonacci.wasm"),
-                sha256: "0".repeat(64),
-                size: Bytes(100),
-                tier: Tier::Smoke,
-                description: None,
-                run_files: Default::default(),
-                run: Run::Nothing,
-            },
-            backend: BackendSpec { id, engine, compiler: "cranelift".into(), options },
+            sample: sample(folder.path()),
+            backend: backend(&[args, &["--pid-file", &pid_file]].concat()),
             stages: STAGES.to_vec(),
             limits: Limits { deadline: AMPLE.into(), memory: Bytes(256 << 20) },
             folder,

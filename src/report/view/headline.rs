@@ -1,15 +1,18 @@
 //! The verdict on the run in a word, a sentence and counts. The headline never says fine over rows that are not.
 
-use super::{Count, Headline, Tone, bounded, plural};
+use super::{Count, Headline, Tone, base, bounded, plural};
 use crate::model::findings::{Gating, Outcome};
 use crate::model::results::EndReason;
+use crate::model::verdict::InconclusiveReason;
 use crate::model::{CellFinding, Findings, Results, StageKind, Verdict};
 
 /// How many gating cells there are of each kind, and what else a headline depends on.
 struct Tally {
     broken: usize,
     regressed: usize,
+    /// Undecided, without those of which the time alone moved.
     inconclusive: usize,
+    time_alone: usize,
     decided: usize,
     new: usize,
     missing: usize,
@@ -21,16 +24,18 @@ struct Tally {
 impl Tally {
     fn of(findings: &Findings) -> Self {
         let count = |name: &str| findings.counts.get(name).map_or(0, |count| *count as usize);
-        let (broken, regressed, inconclusive) = (count("broken"), count("regressed"), count("inconclusive"));
+        let (broken, regressed, undecided) = (count("broken"), count("regressed"), count("inconclusive"));
+        let time_alone = findings.cells.iter().filter(|f| is_time_alone(f)).count();
         let (decided, missing) = (count("pass") + count("improved"), count("missing"));
         Self {
             broken,
             regressed,
-            inconclusive,
+            inconclusive: undecided.saturating_sub(time_alone),
+            time_alone,
             decided,
             new: findings.cells.iter().filter(|f| is_new(f)).count(),
             missing,
-            gating: broken + regressed + inconclusive + decided,
+            gating: broken + regressed + undecided + decided,
             would_fail: findings.cells.iter().filter(|f| would_fail(f)).count(),
         }
     }
@@ -46,14 +51,20 @@ pub(super) fn would_fail(finding: &CellFinding) -> bool {
     matches!(finding.gating, Gating::Advisory(_)) && finding.verdict == Verdict::Regressed
 }
 
-/// The verdict heading and its sentence.
+/// Whether a cell counts and nothing but its time moved.
+pub(super) fn is_time_alone(finding: &CellFinding) -> bool {
+    finding.gating == Gating::Gates
+        && matches!(finding.verdict, Verdict::Inconclusive(InconclusiveReason::TimeAlone { .. }))
+}
+
+/// The verdict heading, its sentence, and what it is about.
 pub(super) fn headline(results: &Results, findings: &Findings) -> Headline {
     let tally = Tally::of(findings);
     let (tone, word, mut sentence) = match findings.outcome {
         Outcome::Broken => (Tone::Bad, "BROKEN", broken(findings, &tally)),
         Outcome::Regressed => (Tone::Bad, "FAIL", regressed(&tally)),
         Outcome::Inconclusive => (Tone::Caution, "INCONCLUSIVE", undecided(&tally)),
-        Outcome::Pass => passed(&tally),
+        Outcome::Pass => passed(results, &tally),
     };
     let (tone, word) = match (results.end.reason, findings.outcome) {
         (EndReason::Interrupted, outcome) => {
@@ -66,7 +77,10 @@ pub(super) fn headline(results: &Results, findings: &Findings) -> Headline {
         }
         (EndReason::Complete | EndReason::Budget, _) => (tone, word),
     };
-    Headline { tone, word, sentence }
+    // Green over a run that doubts itself would say more than it knows.
+    let doubted = tone == Tone::Good && findings.controls.iter().any(|control| control.biased);
+    let tone = if doubted { Tone::Caution } else { tone };
+    Headline { tone, word, sentence, compared: base::compared(results) }
 }
 
 fn broken(findings: &Findings, tally: &Tally) -> String {
@@ -90,8 +104,9 @@ fn regressed(tally: &Tally) -> String {
 
 fn undecided(tally: &Tally) -> String {
     let mut parts = Vec::new();
-    if tally.inconclusive > 0 {
-        parts.push(format!("{} of {} undecided", tally.inconclusive, plural(tally.gating, "gating cell")));
+    let undecided = tally.inconclusive + tally.time_alone;
+    if undecided > 0 {
+        parts.push(format!("{undecided} of {} undecided", plural(tally.gating, "gating cell")));
     }
     if tally.missing > 0 {
         parts.push(format!("{} of the baselines gone from the configuration", plural(tally.missing, "cell")));
@@ -99,13 +114,16 @@ fn undecided(tally: &Tally) -> String {
     format!("{}; fail-on makes that fail", parts.join(", "))
 }
 
-fn passed(tally: &Tally) -> (Tone, &'static str, String) {
+fn passed(results: &Results, tally: &Tally) -> (Tone, &'static str, String) {
     if tally.regressed + tally.broken > 0 {
         let fallen = tally.regressed + tally.broken;
         let text = format!("{} regressed, which fail-on lets pass", plural(fallen, "gating cell"));
         return (Tone::Caution, "WARN", text);
     }
-    if tally.decided == 0 && tally.inconclusive > 0 {
+    if let Some(text) = base::unchanged(results).filter(|_| tally.gating == 0) {
+        return (Tone::Good, "PASS", text + &remainder(tally));
+    }
+    if tally.decided == 0 && tally.inconclusive + tally.time_alone > 0 {
         let text = format!("none of {} could be decided", plural(tally.gating, "gating cell"));
         return (Tone::Caution, "INCONCLUSIVE", text + &remainder_without_inconclusive(tally));
     }
@@ -120,7 +138,7 @@ fn passed(tally: &Tally) -> (Tone, &'static str, String) {
     let undecided = tally.gating - tally.decided > 0;
     let of = if undecided { format!("{} of ", tally.decided) } else { String::new() };
     let text = format!("no regression in {of}{}{}", plural(tally.gating, "gating cell"), remainder(tally));
-    let tone = if tally.would_fail > 0 { Tone::Caution } else { Tone::Good };
+    let tone = if tally.would_fail + tally.time_alone > 0 { Tone::Caution } else { Tone::Good };
     (tone, "PASS", text)
 }
 
@@ -130,7 +148,11 @@ fn remainder(tally: &Tally) -> String {
         0 => String::new(),
         number => format!("; {number} inconclusive"),
     };
-    inconclusive + &remainder_without_inconclusive(tally)
+    let time_alone = match tally.time_alone {
+        0 => String::new(),
+        number => format!("; the time alone of {} moved", plural(number, "cell")),
+    };
+    time_alone + &inconclusive + &remainder_without_inconclusive(tally)
 }
 
 fn remainder_without_inconclusive(tally: &Tally) -> String {
@@ -152,16 +174,19 @@ fn advisory(tally: &Tally) -> String {
 }
 
 /// How many gating cells there are of each kind; of the empty kinds only `regressed` is shown.
-pub(super) fn counts(findings: &Findings) -> Vec<Count> {
+pub(super) fn counts(results: &Results, findings: &Findings) -> Vec<Count> {
     let count = |name: &str| findings.counts.get(name).copied().unwrap_or(0);
     let would_fail = findings.cells.iter().filter(|f| would_fail(f)).count();
     let new = findings.cells.iter().filter(|f| is_new(f)).count();
+    let time_alone = findings.cells.iter().filter(|f| is_time_alone(f)).count();
+    let nothing = findings.cells.is_empty() && base::unchanged(results).is_some();
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     [
         (Tone::Bad, count("broken"), "broken"),
         (Tone::Bad, count("regressed"), "regressed"),
         (Tone::Caution, number(would_fail), "advisory regressed"),
-        (Tone::Caution, count("inconclusive"), "inconclusive"),
+        (Tone::Caution, number(time_alone), "moved in time alone"),
+        (Tone::Caution, count("inconclusive").saturating_sub(number(time_alone)), "inconclusive"),
         (Tone::Good, count("improved"), "improved"),
         (Tone::Plain, count("pass"), "passed"),
         (Tone::Plain, number(new), "new"),
@@ -169,7 +194,7 @@ pub(super) fn counts(findings: &Findings) -> Vec<Count> {
         (Tone::Quiet, count("unsupported"), "unsupported"),
     ]
     .into_iter()
-    .filter(|(_, number, name)| *number > 0 || *name == "regressed")
+    .filter(|(_, number, name)| *number > 0 || *name == "regressed" && !nothing)
     .map(|(tone, number, name)| Count { tone: if number == 0 { Tone::Plain } else { tone }, number, name })
     .collect()
 }

@@ -4,10 +4,12 @@
 //! here and say how much was cut; untrusted text is bounded in length here and escaped by the renderers, never here.
 //! Knows nothing of terminals, Markdown, colours or widths.
 
+mod base;
 mod cells;
 mod environment;
 mod headline;
 mod rows;
+mod steps;
 mod summaries;
 
 use crate::model::{Findings, Results};
@@ -17,11 +19,17 @@ use crate::model::{Findings, Results};
 pub struct View {
     pub headline: Headline,
     pub counts: Vec<Count>,
+    /// What takes weight from the whole run, to be seen at once.
+    pub warnings: Vec<String>,
+    /// What the two figures of a row are called.
+    pub sides: [&'static str; 2],
     pub environment: Vec<Fact>,
     /// Workers that failed, in the order of sample and backend.
     pub broken: Vec<Broken>,
     /// Gating cells that regressed, worst first.
     pub regressed: Rows,
+    /// Gating cells of which the time moved and nothing else did, worst first.
+    pub time_alone: Rows,
     /// Cells that would have failed the run if they gated, worst first.
     pub advisory: Rows,
     /// Gating cells that a longer run would decide, nearest to a regression first.
@@ -56,6 +64,8 @@ pub struct Headline {
     /// `PASS`, `FAIL`, `BROKEN`, `INCONCLUSIVE`, `INCOMPLETE`, `WARN` or `NEW`.
     pub word: &'static str,
     pub sentence: String,
+    /// What was compared with what, and what was not.
+    pub compared: Vec<Fact>,
 }
 
 /// How many cells there are of a kind.
@@ -88,7 +98,7 @@ pub struct Broken {
 /// Judged cells of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rows {
-    /// Evidence that all rows share, said once.
+    /// What all rows share, said once.
     pub common: Vec<String>,
     pub rows: Vec<Row>,
 }
@@ -101,6 +111,8 @@ pub struct Row {
     pub sample: String,
     /// Stage and metric: `compile time`.
     pub what: String,
+    /// What the head was compared with, where a reader could take it for something else; else empty.
+    pub against: &'static str,
     pub base: String,
     pub head: String,
     pub change: String,
@@ -131,6 +143,13 @@ pub struct Composite {
     pub figures: [Figure; 3],
 }
 
+/// Marks of rows whose head was compared with the base of the run, and with the committed baseline.
+pub const BY_BASE: &str = "base";
+pub const BY_BASELINE: &str = "baseline";
+
+/// Title of [`View::time_alone`].
+pub const TIME_ALONE: &str = "Time alone moved: warned, not failed";
+
 /// Names of [`Composite::figures`].
 pub const COMPOSITES: [&str; 3] = ["jit", "aot-compile", "aot-execute"];
 
@@ -160,6 +179,8 @@ pub struct CellRow {
     pub sample: String,
     pub backend: String,
     pub what: String,
+    /// As in [`Row::against`].
+    pub against: &'static str,
     pub base: String,
     pub head: String,
     pub change: String,
@@ -170,7 +191,7 @@ pub struct CellRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     pub purpose: &'static str,
-    /// Command lines made of ids only, which need no escaping.
+    /// Command lines made of ids and hexadecimal digits only, which need no escaping.
     pub commands: Vec<String>,
     /// Commands that were cut.
     pub more: usize,
@@ -182,10 +203,13 @@ impl View {
     pub fn new(results: &Results, findings: &Findings) -> Self {
         Self {
             headline: headline::headline(results, findings),
-            counts: headline::counts(findings),
+            counts: headline::counts(results, findings),
+            warnings: base::warnings(findings),
+            sides: ["base", "head"],
             environment: environment::facts(results, findings),
             broken: rows::broken(findings),
             regressed: rows::regressed(findings),
+            time_alone: rows::time_alone(findings),
             advisory: rows::advisory(findings),
             inconclusive: rows::inconclusive(findings),
             improved: rows::improved(findings),
@@ -194,7 +218,7 @@ impl View {
             tradeoffs: cells::tradeoffs(findings),
             cells: cells::all(findings),
             notes: findings.notes.iter().map(|note| bounded(note, NOTE_LENGTH)).collect(),
-            steps: rows::steps(findings),
+            steps: steps::steps(results, findings),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fs;
 
-use super::testing::Project;
+use super::testing::{Project, write_executable};
 use super::*;
 use crate::model::{Sample, Stage};
 
@@ -254,7 +254,7 @@ fn a_base_worker_stands_in_for_the_built_in_engine_alone() {
     let request = Request::Worker { path: path.clone(), args: vec!["w".to_owned()] };
     let error = fixture.resolve(&request).unwrap_err().to_string();
     assert!(error.starts_with("use --base-worker `") && error.contains("does not exist"), "{error}");
-    super::testing::write_executable(&path, "#!/bin/sh\n");
+    write_executable(&path, "#!/bin/sh\n");
     let resolved = fixture.resolve(&request).unwrap();
     let base = resolved.base;
     let EngineSpec::Executable { path: found, args, sha256, .. } = engine(&base, "cranelift") else {
@@ -272,7 +272,7 @@ fn a_reference_stands_in_for_every_engine() {
     let fixture = Fixture::new();
     assert!(matches!(fixture.resolve(&Request::Reference), Err(BaseError::NoReference)));
     let path = fixture.project.path().join("sub/reference");
-    super::testing::write_executable(&path, "#!/bin/sh\n");
+    write_executable(&path, "#!/bin/sh\n");
     let (_, sha256) = config::executable(&path).unwrap();
     let text = fs::read_to_string(fixture.project.path().join("sub/tollgate.yml")).unwrap();
     fixture.project.write("sub/tollgate.yml", format!("{text}reference: {{worker: reference, sha256: {sha256}}}\n"));
@@ -282,7 +282,7 @@ fn a_reference_stands_in_for_every_engine() {
         let EngineSpec::Executable { args, path: found, .. } = engine(&base, backend) else { panic!("{base:?}") };
         assert_eq!((found, &args[..]), (&path, &["worker".to_owned()][..]));
     }
-    super::testing::write_executable(&path, "#!/bin/sh\n# other\n");
+    write_executable(&path, "#!/bin/sh\n# other\n");
     let error = fixture.resolve(&Request::Reference).unwrap_err().to_string();
     assert!(error.contains("not the one it is pinned to"), "{error}");
 }

@@ -231,7 +231,7 @@ impl Fixture {
     /// sides, one pair has no base; a time and a size regressed, one time moved alone, one is undecided, one improved.
     pub fn paired() -> Self {
         let mut fixture = Self::pass();
-        fixture.results.header.base = Some(run::base(&fixture.results));
+        fixture.results.header.base = Some(base(&fixture.results));
         for pair in &mut fixture.results.header.plan {
             pair.comparison = match (pair.sample.as_str(), pair.backend.as_str()) {
                 ("markdown", _) => Comparison::Same,

@@ -44,6 +44,8 @@ Examples:
   tollgate run --sample 'fib*' --backend cranelift     some of them
   tollgate run --sample build/filter.wasm              a module that the configuration does not list
   tollgate run --stage jit --budget 30s                validate, compile, instantiate and execute only
+  tollgate run --base-ref origin/main                  against that revision, measured in the same blocks
+  tollgate run --base-worker old/tollgate              against another executable, such as one with an older Wasmer
   tollgate run --update-baselines --reason \"why\"       accept what was measured, also where it got worse
 ";
 const COMPARE_EXAMPLES: &str = "\
@@ -202,6 +204,8 @@ pub struct RunArgs {
     pub filters: Filters,
     #[command(flatten)]
     pub show: Show,
+    #[command(flatten)]
+    pub base: BaseArgs,
 
     /// Time to spend on measuring, such as `90s` or `5m`. Every sample is launched at least once on every backend, also
     /// where that alone takes longer.
@@ -222,6 +226,34 @@ pub struct RunArgs {
 
     #[command(flatten)]
     pub update: UpdateArgs,
+}
+
+/// What the head is compared with beside the committed baselines: measured in the same run, in turns with it.
+#[derive(Debug, Clone, Default, Args)]
+pub struct BaseArgs {
+    /// Compare with an executable that stands in for the built-in engine: the Tollgate of another revision or release, or any
+    /// other worker. It is started as `FILE worker`, as a Tollgate is.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["base_ref", "no_base"])]
+    pub base_worker: Option<PathBuf>,
+
+    /// Start the base worker with this argument instead of `worker`. Repeatable.
+    #[arg(long, value_name = "ARG", requires = "base_worker", allow_hyphen_values = true)]
+    pub base_worker_arg: Vec<String>,
+
+    /// Compare with a revision, such as `origin/main` or the output of `git merge-base origin/main HEAD`: its samples, its
+    /// configuration, and its engines, built from its sources where they have a `build`. Where neither this nor another base is
+    /// given, TOLLGATE_BASE_REF in the environment counts.
+    #[arg(long, value_name = "REV", conflicts_with = "no_base")]
+    pub base_ref: Option<String>,
+
+    /// Compare with the committed baselines alone, also where the configuration names a reference worker or the environment a
+    /// base.
+    #[arg(long)]
+    pub no_base: bool,
+
+    /// Measure also what is the same on both sides: what differs then is noise.
+    #[arg(long)]
+    pub measure_same: bool,
 }
 
 /// How a measurement is accepted.

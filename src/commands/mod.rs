@@ -13,4 +13,5 @@ mod measuring;
 pub mod noise;
 mod progress;
 mod setup;
+mod sides;
 mod update;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::measuring::Until;
 use super::run;
 use super::setup;
+use super::sides;
 use super::ui::{Ui, counted};
 use crate::cli::{NoiseArgs, PlainFormat};
 use crate::exit::Exit;
@@ -44,6 +45,8 @@ pub fn run(args: &NoiseArgs, ui: &Ui) -> anyhow::Result<Exit> {
 /// Measures everything against itself until the budget is used up.
 fn measure(args: &NoiseArgs, ui: &Ui) -> anyhow::Result<(Results, bool)> {
     let mut setup = setup::setup(&args.places, &args.filters, ui)?;
+    let cancel = Cancel::install()?;
+    sides::build_head(&mut setup, &cancel, ui)?;
     for pair in &mut setup.plan {
         pair.comparison = Comparison::Paired;
         pair.stages.retain(|stage| matches!(stage.kind(), StageKind::Gating));
@@ -51,7 +54,6 @@ fn measure(args: &NoiseArgs, ui: &Ui) -> anyhow::Result<(Results, bool)> {
     let mut header = run::header(&setup, &args.filters, args.budget, args.seed)?;
     let (samples, backends) = (header.samples.clone(), header.backends.clone());
     header.base = Some(Base { kind: BaseKind::Itself, samples, backends });
-    let cancel = Cancel::install()?;
     let results = run::measure(header, Until::OutOfBudget, &args.out, &cancel, ui)?;
     run::save(&results, &args.out, ui)?;
     let interrupted = results.end.reason == EndReason::Interrupted;

@@ -206,12 +206,16 @@ mod tests {
     fn every_difference_of_a_sample_is_measured() {
         let engine = backend("x", EngineSpec::BuiltIn);
         let head = sample("a", "/h");
-        let wasi = |change: &dyn Fn(&mut Vec<String>, &mut Option<PathBuf>, &mut Option<PathBuf>, &mut i32)| {
-            let mut sample = head.clone();
-            let Run::Wasi { args, stdin, stdout, exit_code } = &mut sample.run else { unreachable!() };
-            change(args, stdin, stdout, exit_code);
-            sample
+        let wasi = |args: &[&str], stdin: Option<&str>, stdout: Option<&str>, exit_code| Sample {
+            run: Run::Wasi {
+                args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+                stdin: stdin.map(PathBuf::from),
+                stdout: stdout.map(PathBuf::from),
+                exit_code,
+            },
+            ..head.clone()
         };
+        assert_eq!(wasi(&["x"], Some("/h/in"), None, 0), head);
         let files = |stdin: Option<&str>| RunFiles { stdin: stdin.map(str::to_owned), stdout: None };
         let call = |value| Run::Call { export: "run".to_owned(), args: vec![Value::I32(value)], expect: vec![] };
         let different = [
@@ -220,10 +224,10 @@ mod tests {
             Sample { run: call(1), ..head.clone() },
             Sample { run_files: files(Some("22")), ..head.clone() },
             Sample { run_files: files(None), ..head.clone() },
-            wasi(&|args, _, _, _| args.clear()),
-            wasi(&|_, stdin, _, _| *stdin = None),
-            wasi(&|_, _, stdout, _| *stdout = Some(PathBuf::from("/h/out"))),
-            wasi(&|_, _, _, exit_code| *exit_code = 1),
+            wasi(&[], Some("/h/in"), None, 0),
+            wasi(&["x"], None, None, 0),
+            wasi(&["x"], Some("/h/in"), Some("/h/out"), 0),
+            wasi(&["x"], Some("/h/in"), None, 1),
         ];
         for other in &different {
             assert_eq!(of((&head, &engine), (other, &engine), kind(), false), Comparison::Paired, "{other:?}");

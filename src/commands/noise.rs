@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use super::measuring::Until;
 use super::run;
 use super::setup;
+use super::sides;
 use super::ui::{Ui, counted};
-use crate::cli::{ListFormat, NoiseArgs};
+use crate::cli::{NoiseArgs, PlainFormat};
 use crate::exit::Exit;
 use crate::measure::cancel::Cancel;
 use crate::model::results::{Base, BaseKind, Comparison, EndReason};
@@ -30,8 +31,8 @@ pub fn run(args: &NoiseArgs, ui: &Ui) -> anyhow::Result<Exit> {
     let seed = results.header.seed;
     let noise = noise::assess(&results, seed, LIVES, RUNS);
     let text = match args.format {
-        ListFormat::Text => text(&noise, &results),
-        ListFormat::Json => serde_json::to_string_pretty(&noise)?,
+        PlainFormat::Text => text(&noise, &results),
+        PlainFormat::Json => serde_json::to_string_pretty(&noise)?,
     };
     ui.data(&text)?;
     if interrupted {
@@ -44,6 +45,8 @@ pub fn run(args: &NoiseArgs, ui: &Ui) -> anyhow::Result<Exit> {
 /// Measures everything against itself until the budget is used up.
 fn measure(args: &NoiseArgs, ui: &Ui) -> anyhow::Result<(Results, bool)> {
     let mut setup = setup::setup(&args.places, &args.filters, ui)?;
+    let cancel = Cancel::install()?;
+    sides::build_head(&mut setup, &cancel, ui)?;
     for pair in &mut setup.plan {
         pair.comparison = Comparison::Paired;
         pair.stages.retain(|stage| matches!(stage.kind(), StageKind::Gating));
@@ -51,7 +54,6 @@ fn measure(args: &NoiseArgs, ui: &Ui) -> anyhow::Result<(Results, bool)> {
     let mut header = run::header(&setup, &args.filters, args.budget, args.seed)?;
     let (samples, backends) = (header.samples.clone(), header.backends.clone());
     header.base = Some(Base { kind: BaseKind::Itself, samples, backends });
-    let cancel = Cancel::install()?;
     let results = run::measure(header, Until::OutOfBudget, &args.out, &cancel, ui)?;
     run::save(&results, &args.out, ui)?;
     let interrupted = results.end.reason == EndReason::Interrupted;

@@ -10,6 +10,7 @@ use signal_hook::consts::SIGXFSZ;
 
 use super::measuring::{Measuring, Until};
 use super::setup::{self, Setup};
+use super::sides;
 use super::ui::Ui;
 use super::update;
 use crate::cli::{Filters, RunArgs};
@@ -35,10 +36,20 @@ pub fn run(args: &RunArgs, ui: &Ui) -> anyhow::Result<Exit> {
     if args.update_baselines {
         update::refuse_in_ci(args.update.allow_update_in_ci)?;
     }
-    let setup = setup::setup(&args.places, &args.filters, ui)?;
-    let header = header(&setup, &args.filters, args.budget, args.seed)?;
+    let mut setup = setup::setup(&args.places, &args.filters, ui)?;
     let cancel = Cancel::install().context("failed to install the handler for Ctrl-C")?;
+    // What is accepted must have been measured.
+    let measure_same = args.base.measure_same || args.update_baselines;
+    let (base, guard) = match sides::prepare(&args.base, measure_same, &mut setup, &cancel, ui) {
+        Err(error) if sides::is_interruption(&error) => {
+            ui.warn("interrupted before anything was measured");
+            return Ok(Exit::Interrupted);
+        }
+        prepared => prepared?,
+    };
+    let header = Header { base, ..header(&setup, &args.filters, args.budget, args.seed)? };
     let results = measure(header, Until::Decided, &args.out, &cancel, ui)?;
+    drop(guard);
     let saved = save(&results, &args.out, ui);
 
     let findings = judge::judge(&results);
@@ -69,7 +80,6 @@ fn without_base(mut results: Results) -> Results {
     let header = &mut results.header;
     if header.base.as_ref().is_some_and(|base| !matches!(base.kind, BaseKind::Reference { .. })) {
         header.base = None;
-        header.plan.retain(|pair| pair.comparison != Comparison::Same);
         header.plan.iter_mut().for_each(|pair| pair.comparison = Comparison::Alone);
     }
     results

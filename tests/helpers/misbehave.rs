@@ -109,6 +109,9 @@ fn serve(script: &mut Script) {
         misbehave(script, &point, id);
         let Some(answer) = answer else { return };
         say(&json!({ "id": id, "answer": answer }));
+        if script.deeds.get(&point).is_some_and(|deed| deed == "die-after") {
+            std::process::abort();
+        }
     }
 }
 
@@ -154,7 +157,7 @@ fn measured(script: &mut Script, stage: &str, measure: &Value) -> Value {
     let min_batch = measure["min_batch"].as_f64().unwrap();
     let batch = measure["batch"].as_f64().unwrap_or_else(|| (min_batch / each).ceil().max(1.0));
     let visit = visit(script, &format!("measured {stage}"));
-    let disturbed = script.disturbed.get(stage).is_some_and(|every| visit % every == 0);
+    let disturbed = script.disturbed.get(stage).is_some_and(|every| visit.is_multiple_of(*every));
     let observations: Vec<Value> = (0..measure["max_observations"].as_u64().unwrap())
         .map(|index| {
             let wall = each * scatter(script, stage, 100 * (visit - 1) + index) * batch;
@@ -241,11 +244,15 @@ fn misbehave(script: &mut Script, point: &str, id: u64) {
         }
         "another-batch" => {
             let observations = [observation(1e6, 12_345)];
-            say(&json!({ "id": id, "answer": { "measured": { "observations": observations, "artifact": null, "memory": null } } }));
+            say(
+                &json!({ "id": id, "answer": { "measured": { "observations": observations, "artifact": null, "memory": null } } }),
+            );
         }
         "two-observations" => {
             let observations = [observation(1e6, 1), observation(1e6, 1)];
-            say(&json!({ "id": id, "answer": { "measured": { "observations": observations, "artifact": null, "memory": null } } }));
+            say(
+                &json!({ "id": id, "answer": { "measured": { "observations": observations, "artifact": null, "memory": null } } }),
+            );
         }
         "refuse" => say(&json!({ "id": id, "answer": { "unsupported": { "reason": "invented: not any more" } } })),
         "wrong-answer" => failed(id, "wrong-output", "expected `6765`, got `6766`"),
@@ -257,7 +264,7 @@ fn misbehave(script: &mut Script, point: &str, id: u64) {
         "fork" => fork(),
         "complain" => complain(),
         "mutter" => drop(std::thread::spawn(complain)),
-        "wrong-version" => {}
+        "wrong-version" | "die-after" => {}
         other => panic!("unknown deed {other}"),
     }
 }

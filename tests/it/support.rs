@@ -31,12 +31,8 @@ pub fn backend(args: &[&str]) -> BackendSpec {
     let args = args.iter().map(|arg| (*arg).to_owned()).collect();
     let engine = EngineSpec::Executable { name: "invented".into(), path: misbehave(), args, sha256: "0".repeat(64) };
     let cpu_features = CpuFeatures { name: "x86-64-v3".into(), features: vec!["avx2".into()] };
-    let options = BackendOptions {
-        opt_level: OptLevel::Speed,
-        canonicalize_nans: false,
-        cpu_features,
-        threads: NonZeroU16::MIN,
-    };
+    let options =
+        BackendOptions { opt_level: OptLevel::Speed, canonicalize_nans: false, cpu_features, threads: NonZeroU16::MIN };
     BackendSpec { id: BackendId::new("invented").unwrap(), engine, compiler: "cranelift".into(), options }
 }
 
@@ -49,6 +45,7 @@ pub fn sample(folder: &Path) -> Sample {
         size: Bytes(100),
         tier: Tier::Smoke,
         description: None,
+        run_files: Default::default(),
         run: Run::Nothing,
     }
 }

@@ -11,6 +11,7 @@ mod gate;
 mod init;
 mod input;
 mod real;
+mod replay;
 mod saved;
 mod signals;
 mod surface;

@@ -15,8 +15,16 @@ fn help_teaches() {
     let top = project.tollgate(&["--help"]);
     top.exits(0).says(&codes).says(&["tollgate init", "tollgate run --update-baselines", "Commands:"]);
     assert!(!top.stdout.contains("worker protocol"), "workers are for Tollgate to start: {top}");
-    let commands =
-        [("run", true), ("compare", true), ("judge", true), ("report", false), ("list", false), ("init", false)];
+    let commands = [
+        ("run", true),
+        ("compare", true),
+        ("judge", true),
+        ("report", false),
+        ("list", false),
+        ("noise", false),
+        ("replay", false),
+        ("init", false),
+    ];
     for (command, decides) in commands {
         for args in [["help", command], [command, "--help"]] {
             let help = project.tollgate(&args);
@@ -31,7 +39,7 @@ fn help_teaches() {
 #[test]
 fn help_shows_options_that_exist() {
     let project = Project::empty();
-    for command in ["run", "compare", "judge", "report", "list", "init"] {
+    for command in ["run", "compare", "judge", "report", "list", "noise", "replay", "init"] {
         let help = project.tollgate(&[command, "--help"]).stdout;
         let (options, examples) = help.split_once("Examples:").unwrap();
         let used = examples.split_whitespace().filter(|word| word.starts_with("--"));

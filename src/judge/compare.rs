@@ -12,7 +12,7 @@ use super::gating::Standing;
 use super::judge;
 use crate::model::baseline::{Provenance, TimeReference};
 use crate::model::compared::Compared;
-use crate::model::findings::Gating;
+use crate::model::findings::{Change, Gating, Quantity};
 use crate::model::observation::Side;
 use crate::model::results::{Comparison, EndReason};
 use crate::model::{BackendId, BackendSpec, Baseline, BaselineKey, CellFinding, Findings, Results, SampleId, Verdict};
@@ -148,10 +148,24 @@ fn only_show_times(finding: &mut CellFinding) {
     if finding.gating == times_only_advise() {
         finding.gating = Gating::Information;
         finding.tolerance = None;
-        if finding.change.is_some() {
+        if let Some(change) = finding.change {
+            finding.change = Some(centred(change, finding));
             finding.verdict = Verdict::Pass;
         }
     }
+}
+
+/// The change with its interval moved to where both figures that are shown have it: deciding draws in outliers by what the
+/// baseline says of launches, and a run beside itself would be a little off.
+fn centred(change: Change, finding: &CellFinding) -> Change {
+    let (Some(Quantity::Nanoseconds(base)), Some(Quantity::Nanoseconds(head))) = (finding.base, finding.head) else {
+        return change;
+    };
+    let by = head / base / (1.0 + change.relative);
+    let moved = |bound: f64| (1.0 + bound) * by - 1.0;
+    let centred = Change { relative: head / base - 1.0, low: moved(change.low), high: moved(change.high) };
+    let is_finite = [centred.relative, centred.low, centred.high].iter().all(|part| part.is_finite());
+    if is_finite { centred } else { change }
 }
 
 /// What a reader must know of `a`, and of what `b` left out.

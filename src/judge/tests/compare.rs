@@ -39,6 +39,16 @@ fn a_run_beside_itself_passes_on_exact_metrics_alone() {
 }
 
 #[test]
+fn a_run_beside_itself_has_no_change_whatever_its_outliers() {
+    let wild = results((0..6).map(|round| launch(round, if round == 3 { 1.4 } else { 1.0 }, 1.0)).collect());
+    let side = compare(&wild, &wild);
+    for stage in STAGES {
+        let change = cell(&side, stage, Metric::Time).change.unwrap();
+        assert!(change.relative.abs() < 1e-12 && change.low < 0.0 && change.high > 0.0, "{change:?}");
+    }
+}
+
+#[test]
 fn times_are_shown_by_their_yardsticks_and_decide_nothing() {
     // Twice as slow, on a machine that is three times as slow.
     let slow = results((0..6).map(|round| launch(round, 2.0, 3.0)).collect());

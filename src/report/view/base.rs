@@ -62,7 +62,7 @@ fn counted(pairs: usize) -> String {
 /// Where the base comes from, in a few words.
 fn name(kind: &BaseKind) -> String {
     match kind {
-        BaseKind::Worker { sha256 } => format!("base worker sha256 {}", bounded(sha256, SHORT)),
+        BaseKind::Worker { sha256 } => format!("worker sha256 {}", bounded(sha256, SHORT)),
         BaseKind::Revision { name, commit } => format!("{} {}", bounded(name, NAME_LENGTH), short(commit)),
         BaseKind::Reference { sha256 } => format!("reference worker sha256 {}", bounded(sha256, SHORT)),
         BaseKind::Itself => "itself, so that whatever differs is noise".to_owned(),

@@ -104,16 +104,13 @@ fn run(results: &Results, findings: &Findings) -> String {
     .join(" · ")
 }
 
-/// How much of the run was measuring, and what the rest was. Of figures that do not add up, as from a damaged file, only the
-/// first is told.
+/// How much of the run was measuring, and what the rest was. Nothing where the figures do not add up, as those of a damaged file.
 fn spent(spent: Spending) -> Option<String> {
     if spent.elapsed.0 == 0 || spent.launches == 0 {
         return None;
     }
+    let between = spent.elapsed.0.checked_sub(spent.measuring.0.checked_add(spent.workers.0)?)?;
     let share = |part: Nanos| format!("{:.0} %", 100.0 * part.as_f64() / spent.elapsed.as_f64());
-    let measuring = format!("{} measuring", share(spent.measuring));
-    let used = spent.measuring.0.checked_add(spent.workers.0);
-    let Some(between) = used.and_then(|used| spent.elapsed.0.checked_sub(used)) else { return Some(measuring) };
-    let (workers, between) = (share(spent.workers), share(Nanos(between)));
-    Some(format!("{measuring}, {workers} starting and preparing workers, {between} between launches"))
+    let [measuring, workers, between] = [spent.measuring, spent.workers, Nanos(between)].map(share);
+    Some(format!("{measuring} measuring, {workers} starting and preparing workers, {between} between launches"))
 }

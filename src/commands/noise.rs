@@ -7,7 +7,7 @@ use super::run;
 use super::setup;
 use super::sides;
 use super::ui::{Ui, counted};
-use crate::cli::{ListFormat, NoiseArgs};
+use crate::cli::{NoiseArgs, PlainFormat};
 use crate::exit::Exit;
 use crate::measure::cancel::Cancel;
 use crate::model::results::{Base, BaseKind, Comparison, EndReason};
@@ -26,13 +26,19 @@ const RUNS: u32 = 1000;
 pub fn run(args: &NoiseArgs, ui: &Ui) -> anyhow::Result<Exit> {
     let (results, interrupted) = match &args.results {
         Some(path) => (setup::read(path, ui)?, false),
-        None => measure(args, ui)?,
+        None => match measure(args, ui) {
+            Err(error) if sides::is_interruption(&error) => {
+                ui.warn("interrupted before anything was measured");
+                return Ok(Exit::Interrupted);
+            }
+            measured => measured?,
+        },
     };
     let seed = results.header.seed;
     let noise = noise::assess(&results, seed, LIVES, RUNS);
     let text = match args.format {
-        ListFormat::Text => text(&noise, &results),
-        ListFormat::Json => serde_json::to_string_pretty(&noise)?,
+        PlainFormat::Text => text(&noise, &results),
+        PlainFormat::Json => serde_json::to_string_pretty(&noise)?,
     };
     ui.data(&text)?;
     if interrupted {

@@ -80,7 +80,6 @@ fn without_base(mut results: Results) -> Results {
     let header = &mut results.header;
     if header.base.as_ref().is_some_and(|base| !matches!(base.kind, BaseKind::Reference { .. })) {
         header.base = None;
-        header.plan.retain(|pair| pair.comparison != Comparison::Same);
         header.plan.iter_mut().for_each(|pair| pair.comparison = Comparison::Alone);
     }
     results

@@ -10,9 +10,11 @@
 mod against_base;
 pub mod blocks;
 mod broken;
+pub mod compare;
 mod composite;
 mod context;
 mod controls;
+mod differences;
 pub mod duel;
 mod evidence;
 mod exact;
@@ -47,27 +49,38 @@ use crate::model::{BackendId, Cell, CellFinding, Findings, Metric, Results, Samp
 #[must_use]
 pub fn judge(results: &Results) -> Findings {
     let context = Context::new(results);
+    let cells = cells(&context);
+    conclude(&context, cells)
+}
+
+/// The judgement on each cell, sorted by cell.
+fn cells(context: &Context<'_>) -> Vec<CellFinding> {
     let mut cells = Vec::new();
     for pair in context.pairs.values() {
-        let mut judged = pair::cells(&context, pair);
+        let mut judged = pair::cells(context, pair);
         evidence::corroborate(&mut judged);
         let mut own: Vec<CellFinding> = judged.into_iter().map(|one| one.finding).collect();
         own.extend(composite::cells(&own.iter().collect::<Vec<_>>()));
         cells.extend(own);
     }
     controls::apply(&mut cells, &context.controls);
-    cells.extend(missing::cells(&context));
+    cells.extend(missing::cells(context));
     cells.sort_by(|a, b| a.cell.cmp(&b.cell));
-    let failures = failures(&context);
+    cells
+}
+
+/// What the cells come to.
+fn conclude(context: &Context<'_>, cells: Vec<CellFinding>) -> Findings {
+    let failures = failures(context);
     Findings {
-        outcome: outcome::outcome(&cells, &failures, &results.header.settings.fail_on),
+        outcome: outcome::outcome(&cells, &failures, &context.results.header.settings.fail_on),
         counts: outcome::counts(&cells),
         failures,
         tradeoffs: tradeoff::tradeoffs(&cells),
-        notes: notes::notes(&context, &cells),
-        spending: outcome::spending(results),
-        scatter: scatter::observed(&context),
-        controls: context.controls,
+        notes: notes::notes(context, &cells),
+        spending: outcome::spending(context.results),
+        scatter: scatter::observed(context),
+        controls: context.controls.clone(),
         cells,
     }
 }

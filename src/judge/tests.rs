@@ -1,5 +1,6 @@
 //! The judge as a whole: results in, findings out.
 
+mod compare;
 mod fixtures;
 mod odd;
 mod paired;

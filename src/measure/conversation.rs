@@ -4,7 +4,7 @@
 //! unsupported, for the same reason; an answer is recorded only if the request allows it. Does not know in which order
 //! things are asked, how often, or whether another worker is spoken with in between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -146,12 +146,14 @@ pub(super) struct Conversation<'a> {
     worker: Worker,
     launch: &'a mut Launch,
     deadline: Duration,
+    /// Measured at least once, recorded or not.
+    measured: BTreeSet<Stage>,
 }
 
 impl<'a> Conversation<'a> {
     pub(super) fn new(spec: LaunchSpec<'a>, worker: Worker, launch: &'a mut Launch) -> Self {
         launch.core = worker.child.core();
-        Self { deadline: spec.deadline(), spec, worker, launch }
+        Self { deadline: spec.deadline(), spec, worker, launch, measured: BTreeSet::new() }
     }
 
     /// Greets the worker and sets it up for its sample. Where that is not supported, no stage is, and `false` is returned.
@@ -221,8 +223,10 @@ impl<'a> Conversation<'a> {
     /// Measures without recording it yet. Nothing if it turns out that the stage is unsupported; that is recorded.
     pub(super) fn measure(&mut self, measure: Measure) -> Result<Option<Measured>, Stopped> {
         let Measure { stage, max_observations, .. } = measure;
-        match self.ask(Command::Measure(measure), Some(stage))? {
-            Answer::Measured(measured) if is_sound(&measured, stage, max_observations) => Ok(Some(measured)),
+        let answer = self.ask(Command::Measure(measure), Some(stage))?;
+        let first = self.measured.insert(stage);
+        match answer {
+            Answer::Measured(measured) if is_sound(&measured, stage, first, max_observations) => Ok(Some(measured)),
             Answer::Unsupported { reason } => {
                 self.unsupported(stage, reason);
                 Ok(None)
@@ -320,12 +324,12 @@ fn is_complete(readings: &[YardstickReading], repeats: u32) -> bool {
         && readings.iter().all(|reading| reading.observation.batch > 0)
 }
 
-/// Whether a stage's first record in a launch is one that the request allows.
-fn is_sound(measured: &Measured, stage: Stage, max_observations: u32) -> bool {
+/// Whether a stage's record is one that the request allows; `first` if it was not measured before in this launch.
+fn is_sound(measured: &Measured, stage: Stage, first: bool, max_observations: u32) -> bool {
     let is_hash = |text: &str| text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let artifact_fits = match &measured.artifact {
         Some(artifact) => stage == Stage::Serialize && is_hash(&artifact.sha256),
-        None => stage != Stage::Serialize,
+        None => stage != Stage::Serialize || !first,
     };
     let is_batch = |observation: &Observation| observation.batch > 0;
     artifact_fits

@@ -125,7 +125,7 @@ pub enum Answer {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     pub observations: Vec<Observation>,
-    /// Of `serialize`.
+    /// Of `serialize`, when it is measured for the first time in a launch: hashing takes longer than serializing.
     pub artifact: Option<Artifact>,
     /// Of `compile`, for the first one of the launch.
     pub memory: Option<MemoryReading>,

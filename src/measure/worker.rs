@@ -269,7 +269,7 @@ impl Worker {
                 Ok(watch.observation())
             },
         )?;
-        let artifact = if stage == Stage::Serialize { stages.artifact() } else { None };
+        let artifact = if stage == Stage::Serialize && !warm { stages.artifact() } else { None };
         let memory = if stage == Stage::Compile { stages.take_memory() } else { None };
         self.warm.insert(stage);
         Ok(Answer::Measured(Measured { observations, artifact, memory }))

@@ -239,10 +239,20 @@ impl Fixture {
                 _ => Comparison::Paired,
             };
         }
-        fixture.findings.cells.retain(|finding| finding.cell.sample.as_str() != "markdown");
+        fixture
+            .findings
+            .cells
+            .retain(|f| f.cell.sample.as_str() != "markdown" || f.cell.stage.kind() == StageKind::Gating);
+        for finding in fixture.findings.cells.iter_mut().filter(|f| f.cell.sample.as_str() == "markdown") {
+            same(finding);
+        }
         for finding in &mut fixture.findings.cells {
             let alone = finding.cell.sample.as_str() == "contract" && finding.cell.backend.as_str() == "llvm";
-            if finding.cell.metric == Metric::Time && finding.cell.stage.is_measured() && !alone {
+            if finding.head.is_some()
+                && finding.cell.metric == Metric::Time
+                && finding.cell.stage.is_measured()
+                && !alone
+            {
                 finding.against = Against::Base;
                 finding.launches = 12;
             }
@@ -266,7 +276,7 @@ impl Fixture {
     pub fn biased() -> Self {
         let mut fixture = Self::paired();
         fixture.findings.controls[1] = control(Stage::Instantiate, 0.021, true);
-        let times = fixture.findings.cells.iter_mut().filter(|f| f.against == Against::Base);
+        let times = fixture.findings.cells.iter_mut().filter(|f| f.against == Against::Base && f.head.is_some());
         for finding in times.filter(|f| f.cell.stage == Stage::Instantiate) {
             finding.verdict = Verdict::Inconclusive(InconclusiveReason::BiasedControl { bias: 0.021 });
         }
@@ -279,7 +289,9 @@ impl Fixture {
         let mut fixture = Self::paired();
         fixture.results.header.plan.iter_mut().for_each(|pair| pair.comparison = Comparison::Same);
         fixture.results.launches.clear();
-        fixture.findings.cells.clear();
+        fixture.findings.cells = Self::pass().findings.cells;
+        fixture.findings.cells.retain(|f| f.cell.stage.kind() == StageKind::Gating);
+        fixture.findings.cells.iter_mut().for_each(same);
         fixture.findings.tradeoffs.clear();
         fixture.findings.controls.clear();
         fixture.findings.spending = Spending { elapsed: Nanos(310_000_000), ..Spending::default() };
@@ -350,6 +362,14 @@ impl Fixture {
 pub const HOSTILE: &str = "\u{1b}[2J\u{1b}[31mPASS\u{1b}[0m all fine\r\n</pre></details><script>alert(1)</script> <!-- hidden\n\
     @octocat fixes #123 | GH-7 ![x](https://evil.example/x.png) `code` ```\n\
     thread 'main' panicked at src/lib.rs:3:\t\u{202e}desrever\u{7}";
+
+/// As the judge has a cell of a pair that is the same on both sides.
+fn same(finding: &mut CellFinding) {
+    let why = "not measured: engine, module, options and the way to run are the same on both sides".to_owned();
+    let bare =
+        CellFinding { cell: finding.cell.clone(), against: Against::Base, evidence: vec![why], ..finding.clone() };
+    *finding = CellFinding { base: None, head: None, change: None, tolerance: None, launches: 0, ..bare };
+}
 
 fn control(stage: Stage, relative: f64, biased: bool) -> Control {
     Control { stage, pairs: 12, change: Change { relative, low: relative - 0.005, high: relative + 0.005 }, biased }

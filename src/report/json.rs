@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::model::compared::Compared;
 use crate::model::findings::{Control, Outcome, PairFailure, Spending, TradeOff};
 use crate::model::results::{Base, BaseKind, End, PlannedPair};
 use crate::model::sample::{BackendOptions, EngineSpec};
@@ -30,6 +31,9 @@ struct Report<'a> {
     notes: &'a [String],
     spending: Spending,
     controls: &'a [Control],
+    /// Of two runs side by side only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compared: Option<&'a Compared>,
 }
 
 #[derive(Serialize)]
@@ -106,6 +110,19 @@ fn base(base: &Base) -> BaseEntry<'_> {
 /// Never: writing JSON to memory fails only for maps whose keys are not strings, and the report has none.
 #[must_use]
 pub fn render(results: &Results, findings: &Findings) -> String {
+    written(results, findings, None)
+}
+
+/// The report on two runs side by side, of which `results` are the second.
+///
+/// # Panics
+/// Never, as [`render`].
+#[must_use]
+pub fn render_side_by_side(results: &Results, findings: &Findings, compared: &Compared) -> String {
+    written(results, findings, Some(compared))
+}
+
+fn written(results: &Results, findings: &Findings, compared: Option<&Compared>) -> String {
     let header = &results.header;
     let report = Report {
         version: REPORT_VERSION,
@@ -133,6 +150,7 @@ pub fn render(results: &Results, findings: &Findings) -> String {
         notes: &findings.notes,
         spending: findings.spending,
         controls: &findings.controls,
+        compared,
     };
     let mut text = serde_json::to_string_pretty(&report).expect("every key of the report is a string");
     text.push('\n');

@@ -5,7 +5,9 @@
 //! section says how many are missing. Does not know where the text goes; a sticky comment's marker is the forge's to add.
 
 use super::escape;
-use super::view::{Broken, COMPOSITES, CellRow, Fact, Row, Rows, Step, Summary, TIME_ALONE, TRADEOFFS, Tone, View};
+use super::view::{
+    Broken, COMPOSITES, CellRow, Fact, Row, Rows, Step, Summary, TIME_ALONE, TIMES, TRADEOFFS, Tone, View,
+};
 
 /// Size in bytes that a report stays below. GitHub takes 65,536 characters in a comment; the rest is left to whoever posts.
 pub const BUDGET: usize = 60_000;
@@ -56,6 +58,7 @@ enum Rank {
     TradeOffs,
     Summaries,
     Improved,
+    Times,
     Composites,
     Cells,
 }
@@ -120,7 +123,12 @@ fn head(view: &View) -> String {
     for warning in &view.warnings {
         text += &format!("> ⚠️ **{}**\n\n", escape::markdown(warning));
     }
-    text + &facts(&view.environment)
+    text += &facts(&view.environment);
+    if !view.differences.is_empty() {
+        text += "\n**A and B differ**\n\n";
+    }
+    text.extend(view.differences.iter().map(|one| format!("- {}\n", escape::markdown(one))));
+    text
 }
 
 fn facts(facts: &[Fact]) -> String {
@@ -149,6 +157,8 @@ fn sections(view: &View) -> Vec<Section> {
     sections.extend(rows(Rank::Inconclusive, "### Inconclusive\n\n", "", &view.inconclusive));
     let improved = folded(&format!("Improved ({})", view.improved.rows.len()));
     sections.extend(rows(Rank::Improved, &improved, UNFOLD, &view.improved));
+    let times = Rows { common: Vec::new(), rows: view.times.clone() };
+    sections.extend(rows(Rank::Times, &folded(&format!("{TIMES} ({})", times.rows.len())), UNFOLD, &times));
     sections.extend(view.summaries.iter().map(summary));
     sections.extend(tradeoffs(view));
     sections.extend(composites(view));

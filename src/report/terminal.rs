@@ -8,8 +8,8 @@ use console::Style as Ansi;
 use super::escape;
 use super::table::{Column, Table, wrap};
 use super::view::{
-    BY_BASE, Broken, COMPOSITES, CellRow, Composite, Fact, Headline, Row, Rows, Step, Summary, TIME_ALONE, TRADEOFFS,
-    Tone, TradeOffRow, View,
+    BY_BASE, Broken, COMPOSITES, CellRow, Composite, Count, Fact, Headline, Row, Rows, Step, Summary, TIME_ALONE,
+    TIMES, TRADEOFFS, Tone, TradeOffRow, View,
 };
 
 /// How to render for a terminal.
@@ -35,6 +35,8 @@ const LEAST_WIDTH: usize = 60;
 const MOST_ROWS: usize = 40;
 /// Stands beside what was compared with the base, where other rows were not: two that took turns.
 const MARK: &str = "⇄";
+/// Times of two runs that are only shown.
+const MOST_TIMES: usize = 20;
 /// Rows of good news.
 const MOST_IMPROVED: usize = 10;
 
@@ -43,13 +45,10 @@ const MOST_IMPROVED: usize = 10;
 pub fn render(view: &View, style: &Style) -> String {
     let mut page = Page { text: String::new(), style: Style { width: style.width.max(LEAST_WIDTH), ..*style } };
     page.headline(&view.headline);
-    let counts: Vec<_> = view.counts.iter().map(|c| page.paint(c.tone, &format!("{} {}", c.number, c.name))).collect();
-    if !counts.is_empty() {
-        page.line("");
-        page.line(&format!("  {}", counts.join(" · ")));
-    }
+    page.counts(&view.counts);
     page.warnings(&view.warnings);
     page.facts(&view.environment);
+    page.list("A and B differ", &view.differences);
     page.broken(&view.broken);
     let sides = view.sides;
     let mut rows = |tone, title, rows, most| page.rows(tone, title, rows, most, sides);
@@ -58,6 +57,7 @@ pub fn render(view: &View, style: &Style) -> String {
     rows(Tone::Caution, "Advisory: beyond the tolerance, but does not fail the run", &view.advisory, MOST_ROWS);
     rows(Tone::Caution, "Inconclusive", &view.inconclusive, MOST_ROWS);
     rows(Tone::Good, "Improved", &view.improved, MOST_IMPROVED);
+    page.times(&view.times, sides);
     for summary in &view.summaries {
         page.summary(summary);
     }
@@ -66,7 +66,7 @@ pub fn render(view: &View, style: &Style) -> String {
     if page.style.verbose {
         page.cells(&view.cells, sides);
     }
-    page.notes(&view.notes);
+    page.list("Notes", &view.notes);
     page.steps(&view.steps);
     page.text
 }
@@ -117,6 +117,27 @@ impl Page {
             self.line(&format!("{lead}{}", self.bold(line)));
         }
         self.facts(&headline.compared);
+    }
+
+    /// As many to a line as there is room for.
+    fn counts(&mut self, counts: &[Count]) {
+        let mut lines: Vec<(String, usize)> = Vec::new();
+        for count in counts {
+            let text = format!("{} {}", count.number, count.name);
+            let width = text.len() + 3;
+            let shown = self.paint(count.tone, &text);
+            match lines.last_mut().filter(|(_, filled)| filled + width + 2 <= self.style.width) {
+                Some((line, filled)) => {
+                    *line += &format!(" · {shown}");
+                    *filled += width;
+                }
+                None => lines.push((shown, text.len())),
+            }
+        }
+        if !lines.is_empty() {
+            self.line("");
+        }
+        lines.iter().for_each(|(line, _)| self.line(&format!("  {line}")));
     }
 
     fn warnings(&mut self, warnings: &[String]) {
@@ -203,14 +224,38 @@ impl Page {
         self.more(rows.rows.len() - shown, "cell");
     }
 
+    /// Times of two runs, a line each whatever their length: names are cut, figures are what one compares.
+    fn times(&mut self, rows: &[Row], sides: [&str; 2]) {
+        if rows.is_empty() {
+            return;
+        }
+        self.title(Tone::Plain, TIMES);
+        let shown = if self.style.verbose { rows.len() } else { rows.len().min(MOST_TIMES) };
+        let mut table = Table::new(&[
+            (Column::Name, "sample"),
+            (Column::Name, "backend"),
+            (Column::Name, "stage"),
+            (Column::Figure, sides[0]),
+            (Column::Figure, sides[1]),
+            (Column::Figure, "change"),
+            (Column::Text, ""),
+        ]);
+        for row in &rows[..shown] {
+            let interval = row.interval.as_deref().unwrap_or_default();
+            let texts = [&row.sample, &row.backend, &row.what, &row.base, &row.head, &row.change, interval];
+            table.push(texts.map(|text| (escape::terminal(text), row.tone)).into());
+        }
+        self.table(&table);
+        self.more(rows.len() - shown, "cell");
+    }
+
     /// A row over several lines, where one would not fit.
     fn stacked(&mut self, row: &Row) {
         let name = format!("{} · {} · {} {}", row.backend, row.sample, row.what, mark(row));
         self.wrapped(Tone::Plain, 2, 0, "", name.trim_end());
         let interval = row.interval.as_ref().map(|interval| format!(" {interval}")).unwrap_or_default();
         let used = if row.used.is_empty() { String::new() } else { format!(", {} used", row.used) };
-        let limit = if row.tolerance.is_empty() { String::new() } else { format!(" · limit {}{used}", row.tolerance) };
-        let limit = format!("{} → {}{limit}", row.base, row.head);
+        let limit = format!("{} → {} · limit {}{used}", row.base, row.head, row.tolerance);
         let change = self.paint(row.tone, &escape::terminal(&row.change));
         self.line(&format!("      {change}{} · {}", escape::terminal(&interval), escape::terminal(&limit)));
         self.evidence(row);
@@ -297,13 +342,13 @@ impl Page {
         self.table(&table);
     }
 
-    fn notes(&mut self, notes: &[String]) {
-        if notes.is_empty() {
+    fn list(&mut self, title: &str, lines: &[String]) {
+        if lines.is_empty() {
             return;
         }
-        self.title(Tone::Plain, "Notes");
-        for note in notes {
-            self.wrapped(Tone::Plain, 2, 2, "-", note);
+        self.title(Tone::Plain, title);
+        for line in lines {
+            self.wrapped(Tone::Plain, 2, 2, "-", line);
         }
     }
 

@@ -180,7 +180,7 @@ fn an_orderly_pair_is_recorded_in_full() {
             assert!(seen.iter().all(|seen| seen.batch == batch), "{stage}");
         }
     }
-    // Four kernels, twice before the first stage and once after the last, of the head alone.
+    // Four kernels, three times after the last stage, of the head alone.
     assert_eq!((base.yardstick.len(), head.yardstick.len()), (0, 12));
 }
 
@@ -327,8 +327,7 @@ fn every_way_to_fail_is_the_heads_own() {
     let cases = [
         ("--hang", "hello", FailureKind::Deadline(SHORT.into()), None, 0),
         ("--abort", "prepare", FailureKind::Signal(6), None, 0),
-        ("--exit", "yardstick", FailureKind::Exit(7), None, 0),
-        ("--exit", "yardstick#2", FailureKind::Exit(7), Some(Stage::Execute), 6),
+        ("--exit", "yardstick", FailureKind::Exit(7), Some(Stage::Execute), 6),
         ("--hang", "serialize#3", FailureKind::Deadline(SHORT.into()), Some(Stage::Serialize), 2),
         ("--wrong-answer", "verify", FailureKind::WrongOutput, Some(Stage::Execute), 5),
         ("--fail", "execute#6", FailureKind::Stage, Some(Stage::Execute), 6),

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{BY_BASE, BY_BASELINE, Fact, TEXT_LENGTH, bounded, plural};
 use crate::model::findings::{Against, Control};
 use crate::model::results::{BaseKind, Comparison, PlannedPair};
-use crate::model::{CellFinding, Findings, Results};
+use crate::model::{CellFinding, Findings, Results, Verdict};
 use crate::report::units;
 
 /// Characters shown of a checksum or of a commit: enough to tell two apart, as git does in large repositories.
@@ -33,6 +33,14 @@ pub(super) fn compared(results: &Results) -> Vec<Fact> {
     tell("the same", Comparison::Same, same);
     tell("no base", Comparison::Alone, "the head launched alone");
     facts
+}
+
+/// Whether a cell passes because it is the same on both sides, and was not measured.
+pub(super) fn is_same(finding: &CellFinding) -> bool {
+    finding.against == Against::Base
+        && finding.verdict == Verdict::Pass
+        && finding.base.is_none()
+        && finding.head.is_none()
 }
 
 /// The headline of a run in which everything is the same on both sides; nothing where anything is not.

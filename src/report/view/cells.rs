@@ -52,9 +52,10 @@ pub(super) fn tradeoffs(findings: &Findings) -> Vec<TradeOffRow> {
         .collect()
 }
 
-/// Every cell, the most severe verdict first, then by cell.
+/// Every cell, the most severe verdict first, then by cell. Of those that were not measured because they are the same on both
+/// sides, the headline tells.
 pub(super) fn all(findings: &Findings) -> Vec<CellRow> {
-    let mut cells: Vec<_> = findings.cells.iter().collect();
+    let mut cells: Vec<_> = findings.cells.iter().filter(|f| !base::is_same(f)).collect();
     cells.sort_by_key(|f| (Reverse(severity(f)), &f.cell));
     let mark = base::mark(findings);
     cells.into_iter().map(|finding| CellRow { against: mark(finding), ..cell_row(finding) }).collect()

@@ -58,7 +58,8 @@ pub(super) fn advisory_reasons(findings: &Findings) -> BTreeSet<&str> {
 
 /// Whether a cell was compared as a time with a baseline.
 fn is_compared_time(finding: &CellFinding) -> bool {
-    matches!(finding.cell.metric, Metric::Time | Metric::Score)
+    !base::is_same(finding)
+        && matches!(finding.cell.metric, Metric::Time | Metric::Score)
         && finding.cell.stage.kind() == StageKind::Gating
         && matches!(finding.verdict, Verdict::Pass | Verdict::Improved | Verdict::Regressed | Verdict::Inconclusive(_))
 }

@@ -1,13 +1,14 @@
 //! The verdict on the run in a word, a sentence and counts. The headline never says fine over rows that are not.
 
-use super::{Count, Headline, Tone, base, bounded, plural};
+use super::{Count, Headline, Tone, Words, base, bounded, plural};
 use crate::model::findings::{Gating, Outcome};
 use crate::model::results::EndReason;
 use crate::model::verdict::InconclusiveReason;
 use crate::model::{CellFinding, Findings, Results, StageKind, Verdict};
 
 /// How many gating cells there are of each kind, and what else a headline depends on.
-struct Tally {
+struct Tally<'w> {
+    words: &'w Words,
     broken: usize,
     regressed: usize,
     /// Undecided, without those of which the time alone moved.
@@ -16,18 +17,21 @@ struct Tally {
     decided: usize,
     new: usize,
     missing: usize,
-    /// Cells that were, or should have been, measured and compared, and count towards the outcome.
+    /// Cells that were, or should have been, measured and compared, and count towards the outcome. Those that are the same on both
+    /// sides are none of them.
     gating: usize,
     would_fail: usize,
 }
 
-impl Tally {
-    fn of(findings: &Findings) -> Self {
+impl<'w> Tally<'w> {
+    fn of(findings: &Findings, words: &'w Words) -> Self {
         let count = |name: &str| findings.counts.get(name).map_or(0, |count| *count as usize);
         let (broken, regressed, undecided) = (count("broken"), count("regressed"), count("inconclusive"));
         let time_alone = findings.cells.iter().filter(|f| is_time_alone(f)).count();
-        let (decided, missing) = (count("pass") + count("improved"), count("missing"));
+        let same = findings.cells.iter().filter(|f| f.gating == Gating::Gates && base::is_same(f)).count();
+        let (decided, missing) = ((count("pass") + count("improved")).saturating_sub(same), count("missing"));
         Self {
+            words,
             broken,
             regressed,
             inconclusive: undecided.saturating_sub(time_alone),
@@ -58,8 +62,8 @@ pub(super) fn is_time_alone(finding: &CellFinding) -> bool {
 }
 
 /// The verdict heading, its sentence, and what it is about.
-pub(super) fn headline(results: &Results, findings: &Findings) -> Headline {
-    let tally = Tally::of(findings);
+pub(super) fn headline(results: &Results, findings: &Findings, words: &Words) -> Headline {
+    let tally = Tally::of(findings, words);
     let (tone, word, mut sentence) = match findings.outcome {
         Outcome::Broken => (Tone::Bad, "BROKEN", broken(findings, &tally)),
         Outcome::Regressed => (Tone::Bad, "FAIL", regressed(&tally)),
@@ -83,7 +87,7 @@ pub(super) fn headline(results: &Results, findings: &Findings) -> Headline {
     Headline { tone, word, sentence, compared: base::compared(results) }
 }
 
-fn broken(findings: &Findings, tally: &Tally) -> String {
+fn broken(findings: &Findings, tally: &Tally<'_>) -> String {
     let what = match findings.failures.as_slice() {
         [] => format!("{} did not run to the end", plural(tally.broken, "cell")),
         [only] => {
@@ -98,11 +102,11 @@ fn broken(findings: &Findings, tally: &Tally) -> String {
     if tally.regressed > 0 { format!("{what}; {} regressed", plural(tally.regressed, "cell")) } else { what }
 }
 
-fn regressed(tally: &Tally) -> String {
+fn regressed(tally: &Tally<'_>) -> String {
     format!("{} of {} regressed{}", tally.regressed, plural(tally.gating, "gating cell"), remainder(tally))
 }
 
-fn undecided(tally: &Tally) -> String {
+fn undecided(tally: &Tally<'_>) -> String {
     let mut parts = Vec::new();
     let undecided = tally.inconclusive + tally.time_alone;
     if undecided > 0 {
@@ -114,7 +118,7 @@ fn undecided(tally: &Tally) -> String {
     format!("{}; fail-on makes that fail", parts.join(", "))
 }
 
-fn passed(results: &Results, tally: &Tally) -> (Tone, &'static str, String) {
+fn passed(results: &Results, tally: &Tally<'_>) -> (Tone, &'static str, String) {
     if tally.regressed + tally.broken > 0 {
         let fallen = tally.regressed + tally.broken;
         let text = format!("{} regressed, which fail-on lets pass", plural(fallen, "gating cell"));
@@ -143,7 +147,7 @@ fn passed(results: &Results, tally: &Tally) -> (Tone, &'static str, String) {
 }
 
 /// What else a reader must not overlook, after a semicolon each.
-fn remainder(tally: &Tally) -> String {
+fn remainder(tally: &Tally<'_>) -> String {
     let inconclusive = match tally.inconclusive {
         0 => String::new(),
         number => format!("; {number} inconclusive"),
@@ -155,18 +159,18 @@ fn remainder(tally: &Tally) -> String {
     time_alone + &inconclusive + &remainder_without_inconclusive(tally)
 }
 
-fn remainder_without_inconclusive(tally: &Tally) -> String {
+fn remainder_without_inconclusive(tally: &Tally<'_>) -> String {
     let mut text = String::new();
     if tally.missing > 0 {
-        text += &format!("; {} missing", tally.missing);
+        text += &format!("; {} {}", tally.missing, tally.words.missing);
     }
     if tally.new > 0 {
-        text += &format!("; {} without a baseline yet", tally.new);
+        text += &format!("; {} {}", tally.new, tally.words.new);
     }
     text + &advisory(tally)
 }
 
-fn advisory(tally: &Tally) -> String {
+fn advisory(tally: &Tally<'_>) -> String {
     match tally.would_fail {
         0 => String::new(),
         number => format!("; {} regressed", plural(number, "advisory cell")),
@@ -179,7 +183,8 @@ pub(super) fn counts(results: &Results, findings: &Findings) -> Vec<Count> {
     let would_fail = findings.cells.iter().filter(|f| would_fail(f)).count();
     let new = findings.cells.iter().filter(|f| is_new(f)).count();
     let time_alone = findings.cells.iter().filter(|f| is_time_alone(f)).count();
-    let nothing = findings.cells.is_empty() && base::unchanged(results).is_some();
+    let same = findings.cells.iter().filter(|f| f.gating == Gating::Gates && base::is_same(f)).count();
+    let measured = base::unchanged(results).is_none();
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     [
         (Tone::Bad, count("broken"), "broken"),
@@ -188,13 +193,14 @@ pub(super) fn counts(results: &Results, findings: &Findings) -> Vec<Count> {
         (Tone::Caution, number(time_alone), "moved in time alone"),
         (Tone::Caution, count("inconclusive").saturating_sub(number(time_alone)), "inconclusive"),
         (Tone::Good, count("improved"), "improved"),
-        (Tone::Plain, count("pass"), "passed"),
+        (Tone::Plain, count("pass").saturating_sub(number(same)), "passed"),
+        (Tone::Plain, number(same), "the same"),
         (Tone::Plain, number(new), "new"),
         (Tone::Caution, count("missing"), "missing"),
         (Tone::Quiet, count("unsupported"), "unsupported"),
     ]
     .into_iter()
-    .filter(|(_, number, name)| *number > 0 || *name == "regressed" && !nothing)
+    .filter(|(_, number, name)| *number > 0 || *name == "regressed" && measured)
     .map(|(tone, number, name)| Count { tone: if number == 0 { Tone::Plain } else { tone }, number, name })
     .collect()
 }

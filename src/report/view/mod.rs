@@ -9,9 +9,11 @@ mod cells;
 mod environment;
 mod headline;
 mod rows;
+mod side_by_side;
 mod steps;
 mod summaries;
 
+use crate::model::compared::Compared;
 use crate::model::{Findings, Results};
 
 /// A report before it is rendered. Sections are in the order in which they are shown; empty ones are left out.
@@ -24,6 +26,8 @@ pub struct View {
     /// What the two figures of a row are called.
     pub sides: [&'static str; 2],
     pub environment: Vec<Fact>,
+    /// In what two runs differ that are laid side by side.
+    pub differences: Vec<String>,
     /// Workers that failed, in the order of sample and backend.
     pub broken: Vec<Broken>,
     /// Gating cells that regressed, worst first.
@@ -36,11 +40,13 @@ pub struct View {
     pub inconclusive: Rows,
     /// Gating cells that got better, most improved first.
     pub improved: Rows,
+    /// Times of two runs side by side, those that moved most first.
+    pub times: Vec<Row>,
     /// Undecided, new, missing and unsupported cells that are told in groups.
     pub summaries: Vec<Summary>,
     pub composites: Vec<Composite>,
     pub tradeoffs: Vec<TradeOffRow>,
-    /// Every cell, the most severe verdict first.
+    /// Every cell that was measured, the most severe verdict first.
     pub cells: Vec<CellRow>,
     pub notes: Vec<String>,
     /// What to type next, with a word on what for.
@@ -150,6 +156,9 @@ pub const BY_BASELINE: &str = "baseline";
 /// Title of [`View::time_alone`].
 pub const TIME_ALONE: &str = "Time alone moved: warned, not failed";
 
+/// Title of [`View::times`].
+pub const TIMES: &str = "Times, for information: each run by its own yardstick";
+
 /// Names of [`Composite::figures`].
 pub const COMPOSITES: [&str; 3] = ["jit", "aot-compile", "aot-execute"];
 
@@ -201,19 +210,40 @@ impl View {
     /// Words and orders what the judge found.
     #[must_use]
     pub fn new(results: &Results, findings: &Findings) -> Self {
+        Self::worded(results, findings, &GATE)
+    }
+
+    /// Words and orders what the judge found in two runs side by side; `results` are those of the second.
+    #[must_use]
+    pub fn side_by_side(results: &Results, findings: &Findings, compared: &Compared) -> Self {
         Self {
-            headline: headline::headline(results, findings),
+            environment: side_by_side::facts(compared),
+            differences: side_by_side::differences(compared),
+            times: side_by_side::times(findings),
+            // They stand side by side within each run, and are nothing to compare runs by.
+            tradeoffs: Vec::new(),
+            // A saved file is nothing that one could accept or measure again.
+            steps: Vec::new(),
+            ..Self::worded(results, findings, &SIDE_BY_SIDE)
+        }
+    }
+
+    fn worded(results: &Results, findings: &Findings, words: &Words) -> Self {
+        Self {
+            headline: headline::headline(results, findings, words),
             counts: headline::counts(results, findings),
             warnings: base::warnings(findings),
-            sides: ["base", "head"],
+            sides: words.sides,
             environment: environment::facts(results, findings),
+            differences: Vec::new(),
+            times: Vec::new(),
             broken: rows::broken(findings),
             regressed: rows::regressed(findings),
             time_alone: rows::time_alone(findings),
             advisory: rows::advisory(findings),
             inconclusive: rows::inconclusive(findings),
             improved: rows::improved(findings),
-            summaries: summaries::summaries(findings),
+            summaries: summaries::summaries(findings, words),
             composites: cells::composites(findings),
             tradeoffs: cells::tradeoffs(findings),
             cells: cells::all(findings),
@@ -222,6 +252,35 @@ impl View {
         }
     }
 }
+
+/// How a comparison speaks of its two sides.
+struct Words {
+    sides: [&'static str; 2],
+    /// Of cells that only the head has, and what that means.
+    new: &'static str,
+    new_means: &'static str,
+    /// Of cells that only the base has, and what that means.
+    missing: &'static str,
+    missing_means: &'static str,
+}
+
+/// Of a run that is held to a baseline.
+const GATE: Words = Words {
+    sides: ["base", "head"],
+    new: "without a baseline yet",
+    new_means: "nothing to compare with yet",
+    missing: "missing",
+    missing_means: "in the baselines, no longer in the configuration",
+};
+
+/// Of two runs.
+const SIDE_BY_SIDE: Words = Words {
+    sides: ["A", "B"],
+    new: "in B only",
+    new_means: "measured in B only",
+    missing: "in A only",
+    missing_means: "measured in A only",
+};
 
 /// Most characters of a note.
 const NOTE_LENGTH: usize = 600;

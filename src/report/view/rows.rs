@@ -126,7 +126,7 @@ fn shared(mut rows: Vec<Row>) -> Rows {
     Rows { common, rows }
 }
 
-fn size_of_change(finding: &CellFinding) -> f64 {
+pub(super) fn size_of_change(finding: &CellFinding) -> f64 {
     finding.change.map_or(0.0, |change| change.relative.abs())
 }
 
@@ -156,7 +156,7 @@ fn rows_of(findings: &Findings) -> impl Fn(&CellFinding, Tone) -> Row {
     move |finding, tone| Row { against: mark(finding), ..row(finding, tone) }
 }
 
-fn row(finding: &CellFinding, tone: Tone) -> Row {
+pub(super) fn row(finding: &CellFinding, tone: Tone) -> Row {
     let (base, head) = figures(finding);
     let tolerance = finding.tolerance.as_ref();
     let mut evidence = Vec::new();

@@ -301,6 +301,11 @@ pub struct ReplayArgs {
     #[arg(long)]
     pub history: bool,
 
+    /// Count each null pair a second time with its sides swapped: a recording of few pairs may have a slower side by chance,
+    /// which resampling cannot tell from a change.
+    #[arg(long)]
+    pub swap: bool,
+
     /// What to write on standard output.
     #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
     pub format: PlainFormat,

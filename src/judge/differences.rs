@@ -131,7 +131,9 @@ fn engine(results: &Results, spec: &BackendSpec) -> String {
     match &spec.engine {
         EngineSpec::BuiltIn => said,
         EngineSpec::Executable { name, args, sha256, .. } => {
-            let args: String = args.iter().map(|arg| format!(" {arg}")).collect();
+            // A path may lead anywhere on the machine; what it ends in will do.
+            let args: String =
+                args.iter().filter_map(|arg| arg.rsplit(['/', '\\']).next()).map(|arg| format!(" {arg}")).collect();
             format!("{said} ({name}{args}, sha256 {})", short(sha256))
         }
     }

@@ -78,11 +78,13 @@ Examples:
 const REPLAY_EXAMPLES: &str = "\
 Examples:
   tollgate replay launches.jsonl.gz                         our rule beside those of the field
-  tollgate replay quiet.jsonl busy.jsonl --verbose          each recording by itself, each cell, where the rules come from
+  tollgate replay quiet.jsonl busy.jsonl --verbose          each by itself; each cell, and the sources
   tollgate replay launches.jsonl.gz --tolerance 0,2 --cells 60 --most-pairs 12
 
-A recording has one JSON object a line, plain or packed with gzip: {\"planted\": 0.02, \"blocks\": [{\"exec\": [[\"A\", [18438, …]], …]}, …]}.
-`planted` is the slowdown of side B as a share of its time; a block gives each cell two observations of each side, in nanoseconds.
+A recording has one JSON object a line, plain or packed with gzip:
+  {\"planted\": 0.02, \"blocks\": [{\"exec\": [[\"A\", [18438, …]], [\"B\", [18790, …]], …]}, …]}
+`planted` is the slowdown of side B as a share of its time. A block has two observations of each side
+for each cell, in nanoseconds.
 ";
 const INIT_EXAMPLES: &str = "\
 Examples:
@@ -363,6 +365,11 @@ pub struct ReplayArgs {
     /// Let our rule know how the recorded null pairs scatter, as it would from a baseline with a history.
     #[arg(long)]
     pub history: bool,
+
+    /// Count each null pair a second time with its sides swapped: a recording of few pairs may have a slower side by chance,
+    /// which resampling cannot tell from a change.
+    #[arg(long)]
+    pub swap: bool,
 
     /// What to write on standard output.
     #[arg(long, value_enum, default_value_t = PlainFormat::Text)]

@@ -8,7 +8,7 @@ use std::process::{Command, ExitStatus};
 
 use super::git::without_repository;
 use super::process::{self, Stopped, Streams};
-use crate::config::Build;
+use crate::config::{Build, escaped};
 use crate::measure::cancel::Cancel;
 use crate::measure::death::printable;
 
@@ -24,7 +24,7 @@ pub enum BuildError {
     Shell { engine: String, error: io::Error },
     #[error(
         "build the engine `{engine}` {place}: `{}` ended with {}; correct its `build` or what it builds:{output}",
-        .command.escape_debug(),
+        shown(.command),
         ended(.status)
     )]
     Failed {
@@ -43,6 +43,14 @@ pub enum BuildError {
     NoWorker { engine: String, place: String, worker: PathBuf, why: String },
     #[error("interrupted")]
     Interrupted,
+}
+
+/// The first line of a command, safe to show; of a script of many, it tells which one it is.
+#[must_use]
+pub fn shown(command: &str) -> String {
+    let mut lines = command.trim().lines();
+    let first = escaped(lines.next().unwrap_or_default());
+    if lines.next().is_some() { format!("{first} …") } else { first }
 }
 
 fn ended(status: &ExitStatus) -> String {
@@ -94,6 +102,12 @@ fn last_lines(output: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_command_the_first_line_is_shown() {
+        assert_eq!(shown(" make 'a' \u{1b}\n"), "make 'a' \\u{1b}");
+        assert_eq!(shown("set -e\nmake\n"), "set -e …");
+    }
 
     #[test]
     fn the_end_of_the_output_is_shown_without_control_characters() {

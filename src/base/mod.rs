@@ -141,7 +141,7 @@ pub fn build_head(
 ) -> Result<(), BaseError> {
     let needed: BTreeSet<String> = engines_of(&config.backends, plan).map(str::to_owned).collect();
     for build in config.builds.iter().filter(|build| needed.contains(&build.engine)) {
-        progress(&format!("building the engine `{}`: {}", build.engine, build.command.escape_debug()));
+        progress(&format!("building the engine `{}`: {}", build.engine, build::shown(&build.command)));
         build::run(build, &config.root, "here", cancel)?;
     }
     config.look_up_built(&needed.iter().map(String::as_str).collect()).map_err(BaseError::Built)

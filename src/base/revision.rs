@@ -173,7 +173,7 @@ impl Engines<'_> {
     /// Builds an engine in the checkout.
     fn build(&self, build: &Build) -> Result<PathBuf, BaseError> {
         let commit = &self.commit[..12];
-        let command = build.command.escape_debug();
+        let command = build::shown(&build.command);
         (self.surroundings.progress)(&format!("building the engine `{}` of {commit}: {command}", build.engine));
         build::run(build, self.root, &format!("of {commit}"), self.surroundings.cancel)?;
         let (built, _) =

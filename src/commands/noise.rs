@@ -26,7 +26,13 @@ const RUNS: u32 = 1000;
 pub fn run(args: &NoiseArgs, ui: &Ui) -> anyhow::Result<Exit> {
     let (results, interrupted) = match &args.results {
         Some(path) => (setup::read(path, ui)?, false),
-        None => measure(args, ui)?,
+        None => match measure(args, ui) {
+            Err(error) if sides::is_interruption(&error) => {
+                ui.warn("interrupted before anything was measured");
+                return Ok(Exit::Interrupted);
+            }
+            measured => measured?,
+        },
     };
     let seed = results.header.seed;
     let noise = noise::assess(&results, seed, LIVES, RUNS);

@@ -22,6 +22,7 @@ pub fn run(args: &ReplayArgs, ui: &Ui) -> anyhow::Result<Exit> {
         most_pairs: args.most_pairs,
         tolerances: args.tolerances.iter().map(|percent| percent / 100.0).collect(),
         history: args.history,
+        swap: args.swap,
     };
     // All are read before the first is replayed: a typing error should not cost a minute.
     let mut recordings = Vec::new();

@@ -12,6 +12,7 @@ use crate::base::{self, BaseError, Guard, Request, Resolved, Surroundings};
 use crate::cli::BaseArgs;
 use crate::config;
 use crate::measure::cancel::Cancel;
+use crate::measure::launch::Interrupted;
 use crate::measure::spawn;
 use crate::model::results::{Base, BaseKind, Comparison};
 use crate::model::sample::EngineSpec;
@@ -65,12 +66,12 @@ pub fn build_head(setup: &mut Setup, cancel: &Cancel, ui: &Ui) -> anyhow::Result
 
 /// Whether an error of this module is the user's wish to stop.
 pub fn is_interruption(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.downcast_ref::<BaseError>().is_some_and(BaseError::is_interruption))
+    error.is::<Interrupted>()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` wants")]
 fn failed(error: BaseError) -> anyhow::Error {
-    let text = format!("failed to {error}");
-    anyhow::Error::new(error).context(text)
+    if error.is_interruption() { Interrupted.into() } else { anyhow::anyhow!("failed to {error}") }
 }
 
 /// The base that is asked for: by the command line, else by the environment, else by the configuration.

@@ -31,10 +31,10 @@ use crate::model::{Sample, SampleId, Stage};
 pub use backends::COMPILERS;
 pub use engines::{Build, Reference, WORKER_ARGS, executable, set_worker};
 pub use module::ExportedFunction;
-pub use problem::{ConfigError, Place, Problem};
+pub use problem::{ConfigError, Place, Problem, escaped};
 pub use slug::slugify;
 
-use problem::{Problems, escaped, shown};
+use problem::{Problems, shown};
 use reader::Keys;
 use samples::Collector;
 

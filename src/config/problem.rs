@@ -149,7 +149,8 @@ fn list(source: &str, problems: &[Problem]) -> String {
 }
 
 /// Text that came from outside, safe to show in one line; quotes stay as they are.
-pub(super) fn escaped(text: &str) -> String {
+#[must_use]
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

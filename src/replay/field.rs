@@ -87,11 +87,11 @@ impl FieldRule {
     pub fn source(&self) -> &'static str {
         match self {
             Self::Ratio(limit) if *limit >= 2.0 => {
-                "github-action-benchmark v1, action.yml (`alert-threshold: 200%`) and src/write.ts (findAlerts: \
-                 current / previous > threshold); one number a revision"
+                "github-action-benchmark, action.yml at 09a6990 (`alert-threshold: 200%`) and src/write.ts at 019cbcb \
+                 (findAlerts: current / previous > threshold); one number a revision"
             }
             Self::Ratio(_) => {
-                "github-action-benchmark v1 with `alert-threshold: 110%`, a setting often seen; one number a revision"
+                "github-action-benchmark with `alert-threshold: 110%`, as in casbin's PerformancePush.yml at 64efe3d; one number a revision"
             }
             Self::RatioOfMeans(_) => "the same threshold on the mean of all launches of a side",
             Self::Criterion(_) => {
@@ -104,7 +104,7 @@ impl FieldRule {
             }
             Self::Welch => {
                 "Sightglass at 372c47a, crates/analysis/src/effect_size.rs and crates/data (is_significant); \
-                 behrens-fisher 0.2.0; 10 processes, all iterations pooled"
+                 behrens-fisher 0.2.0; crates/cli/src/benchmark.rs at 18be363 (10 processes, all iterations pooled)"
             }
             Self::Tango => "tango-bench 0.6.0, src/lib.rs (DiffEstimate::build), outliers kept, as by default",
         }

@@ -21,6 +21,8 @@ pub struct Figures {
     pub differences: Moments,
     /// The means of the base's observations.
     pub base_means: Moments,
+    /// The means of the head's observations.
+    pub head_means: Moments,
 }
 
 /// One launch of one cell; all in nanoseconds.
@@ -87,6 +89,24 @@ impl Figures {
         pair.cells.values().map(|blocks| Self::of_cell(blocks)).collect()
     }
 
+    /// The same pair with base and head in each other's place.
+    #[must_use]
+    pub fn swapped(&self) -> Self {
+        Self {
+            paired: PairFigure {
+                log_ratio: -self.paired.log_ratio,
+                base_nanos: self.paired.head_nanos,
+                head_nanos: self.paired.base_nanos,
+                ..self.paired
+            },
+            base: self.head.clone(),
+            head: self.base.clone(),
+            differences: Moments { mean: -self.differences.mean, ..self.differences },
+            base_means: self.head_means,
+            head_means: self.base_means,
+        }
+    }
+
     fn of_cell(blocks: &[Block]) -> Result<Self, KernelError> {
         let judged = blocks.iter().map(judged).collect::<Result<Vec<_>, _>>()?;
         let neighbours = || blocks.iter().flat_map(|block| block.base.iter().zip(&block.head));
@@ -96,6 +116,7 @@ impl Figures {
             head: Side::of(blocks.iter().flat_map(|block| block.head.iter().flatten()))?,
             differences: Moments::of(neighbours().map(|(base, head)| mean(head) - mean(base))),
             base_means: Moments::of(neighbours().map(|(base, _)| mean(base))),
+            head_means: Moments::of(neighbours().map(|(_, head)| mean(head))),
         })
     }
 }
@@ -156,6 +177,11 @@ mod tests {
         assert_eq!(figures.base_means.mean, 22.5);
         let expected = ((16.0_f64 / 15.0).ln() + (36.0_f64 / 30.0).ln()) / 2.0;
         assert!((figures.paired.log_ratio - expected).abs() < 1e-12);
+        let swapped = figures.swapped();
+        assert!((swapped.paired.log_ratio + expected).abs() < 1e-12);
+        assert_eq!((swapped.base.median, swapped.head.median), (21.0, 20.0));
+        assert_eq!((swapped.differences.mean, swapped.base_means.mean, swapped.head_means.mean), (-3.5, 26.0, 22.5));
+        assert_eq!(swapped.differences.variance(), figures.differences.variance());
         let many = Side::of((0..250).map(f64::from).collect::<Vec<_>>().iter()).unwrap();
         assert_eq!((many.samples.len(), many.samples[0]), (84, 1.0));
     }

@@ -46,6 +46,9 @@ pub struct Options {
     pub tolerances: Vec<f64>,
     /// Whether our rule knows the deviation of the recorded null pairs, as a baseline with a history would tell it.
     pub history: bool,
+    /// Whether each null pair counts a second time with its sides swapped. That takes out whatever makes one side of the
+    /// recording slower, by chance or by bias, and leaves the scatter.
+    pub swap: bool,
 }
 
 /// A share, as what it was counted from.
@@ -186,7 +189,8 @@ fn groups(recording: &Recording, options: &Options) -> Result<Vec<(f64, Vec<Grou
         let figures = Figures::of(pair).map_err(|source| ReplayError { pair: at + 1, source })?;
         let (_, cells) = sizes.entry(key(pair.planted)).or_insert((pair.planted, BTreeMap::new()));
         for (cell, figures) in pair.cells.keys().zip(figures) {
-            cells.entry(cell).or_default().push(figures);
+            let swapped = (options.swap && pair.planted == 0.0).then(|| figures.swapped());
+            cells.entry(cell).or_default().extend([Some(figures), swapped].into_iter().flatten());
         }
     }
     let null = sizes.get(&0).filter(|_| options.history).map(|(_, cells)| history(cells)).unwrap_or_default();

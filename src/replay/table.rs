@@ -20,6 +20,7 @@ struct Document<'a> {
     launches: usize,
     most_pairs: u32,
     history: bool,
+    swap: bool,
     recordings: Vec<Entry<'a>>,
 }
 
@@ -43,6 +44,7 @@ pub fn json(recordings: &[(String, Replayed)], options: &Options) -> serde_json:
         launches: options.launches,
         most_pairs: options.most_pairs,
         history: options.history,
+        swap: options.swap,
         recordings: recordings.iter().map(|(file, replayed)| Entry { file, replayed }).collect(),
     })
 }
@@ -72,6 +74,9 @@ pub fn text(recordings: &[(String, Replayed)], options: &Options, verbose: bool)
          Undecided and pairs are of null cells / of each planted change. The field's rules get {} launches a side, ours up to {}.",
         options.runs, options.cells, options.seed, options.launches, options.most_pairs
     );
+    if options.swap {
+        out.push_str("Each null pair counts a second time with its sides swapped.\n");
+    }
     if let Some((_, replayed)) = recordings.first().filter(|_| verbose) {
         out.push_str("\nWhere the rules come from:\n");
         for row in &replayed.rows {

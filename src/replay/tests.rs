@@ -23,7 +23,16 @@ fn recording(sizes: &[(f64, usize)]) -> Recording {
 }
 
 fn options() -> Options {
-    Options { runs: 40, cells: 20, seed: 7, launches: 10, most_pairs: 20, tolerances: vec![0.01], history: false }
+    Options {
+        runs: 40,
+        cells: 20,
+        seed: 7,
+        launches: 10,
+        most_pairs: 20,
+        tolerances: vec![0.01],
+        history: false,
+        swap: false,
+    }
 }
 
 fn of<'a>(replayed: &'a Replayed, rule: &str) -> &'a Row {
@@ -83,6 +92,20 @@ fn history_changes_what_our_rule_shrinks_towards() {
     assert_ne!(with.rows[1].planted, without.rows[1].planted);
     // The field's rules know no history.
     assert_eq!(with.rows[2..], without.rows[2..]);
+}
+
+#[test]
+fn swapped_sides_leave_no_slower_one() {
+    // Null launches whose heads are all slower by 3 %, as if the recording were biased.
+    let mut recording = recording(&[(0.03, 12)]);
+    recording.pairs.iter_mut().for_each(|pair| pair.planted = 0.0);
+    let red = |swap: bool| {
+        let replayed = replay(&recording, &Options { swap, ..options() }, &mut || {}).unwrap();
+        of(&replayed, "tango").planted[0].all.red.value()
+    };
+    // Ten pairs of 3 % more or less, four observations each: z is 2.6 where seven or more are slower, with probability 0.172.
+    assert_eq!(red(false), 1.0);
+    assert!((0.12..0.23).contains(&red(true)), "{}", red(true));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! that verdicts are the same on any machine; nothing depends on how long something takes; every process has a cleared
 //! environment and a folder for temporary files of its own, which must be empty when it ends.
 
+mod base;
 mod compare;
 mod disk;
 mod filters;

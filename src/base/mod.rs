@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use self::build::BuildError;
 use self::cache::Cache;
-use self::git::{Checkout, GitError};
+use self::git::{Checkout, GitError, Repository};
 use crate::config::{self, Config, ConfigError};
 use crate::measure::cancel::Cancel;
 use crate::model::results::{Base, BaseKind, PlannedPair};
@@ -109,6 +109,19 @@ impl BaseError {
     }
 }
 
+/// Finds out early, before anything is built, what [`resolve`] would refuse for want of the thing itself.
+///
+/// # Errors
+/// When there is no such executable, revision or reference worker, or the user wants to stop.
+pub fn check(request: &Request, config: &Config, cancel: &Cancel) -> Result<(), BaseError> {
+    match request {
+        Request::Worker { path, .. } => base_worker(path).map(drop),
+        Request::Revision { name, .. } => Ok(Repository::around(&config.root, cancel)?.commit(name).map(drop)?),
+        Request::Reference => reference(config).map(drop),
+        Request::Itself => Ok(()),
+    }
+}
+
 /// Makes a base of what was asked for.
 ///
 /// # Errors
@@ -120,7 +133,7 @@ pub fn resolve(request: &Request, surroundings: &Surroundings<'_>) -> Result<Res
         Request::Worker { path, args } => worker(path, args, surroundings),
         Request::Revision { name, extras } => revision::resolve(name, extras, surroundings),
         Request::Reference => {
-            let engine = config.reference_worker().map_err(BaseError::Reference)?.ok_or(BaseError::NoReference)?;
+            let engine = reference(config)?;
             let EngineSpec::Executable { sha256, .. } = &engine else { return Err(BaseError::NoReference) };
             let kind = BaseKind::Reference { sha256: sha256.clone() };
             Ok(plain(kind, config, with_engine(&config.backends, &engine, |_| true)))
@@ -149,8 +162,7 @@ pub fn build_head(
 
 fn worker(path: &Path, args: &[String], surroundings: &Surroundings<'_>) -> Result<Resolved, BaseError> {
     let config = surroundings.config;
-    let found = config::executable(path);
-    let (found, sha256) = found.map_err(|why| BaseError::Worker { path: path.to_owned(), why })?;
+    let (found, sha256) = base_worker(path)?;
     let planned = planned(surroundings.plan);
     let is_built_in = |backend: &BackendSpec| backend.engine == EngineSpec::BuiltIn;
     if !config.backends.iter().any(|backend| planned.contains(&backend.id) && is_built_in(backend)) {
@@ -159,6 +171,15 @@ fn worker(path: &Path, args: &[String], surroundings: &Surroundings<'_>) -> Resu
     let kind = BaseKind::Worker { sha256: sha256.clone() };
     let engine = EngineSpec::Executable { name: BASE_WORKER.to_owned(), path: found, args: args.to_vec(), sha256 };
     Ok(plain(kind, config, with_engine(&config.backends, &engine, is_built_in)))
+}
+
+/// The canonical path and the checksum of a base worker.
+fn base_worker(path: &Path) -> Result<(PathBuf, String), BaseError> {
+    config::executable(path).map_err(|why| BaseError::Worker { path: path.to_owned(), why })
+}
+
+fn reference(config: &Config) -> Result<EngineSpec, BaseError> {
+    config.reference_worker().map_err(BaseError::Reference)?.ok_or(BaseError::NoReference)
 }
 
 /// A base with the head's samples.

@@ -34,6 +34,10 @@ pub fn prepare(
     ui: &Ui,
 ) -> anyhow::Result<(Option<Base>, Guard)> {
     let request = request(args, setup)?;
+    if let Some(request) = &request {
+        // A build may take minutes; what is misspelt is told before it.
+        base::check(request, &setup.config, cancel).map_err(failed)?;
+    }
     build_head(setup, cancel, ui)?;
     let Some(request) = request else {
         if args.measure_same {

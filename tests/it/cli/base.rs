@@ -226,6 +226,10 @@ fn an_engine_is_built_on_both_sides_and_kept() {
     let repository = Repository::new();
     repository.project.write("source", fs::read(misbehave()).unwrap());
     repository.build_engines("cp source out/worker && chmod +x out/worker && echo built >> 'COUNT'");
+    // What is misspelt is told before a build that may take minutes.
+    repository.run(&["--base-ref", "mian"]).refuses(&["failed to find the revision `mian`"]);
+    repository.run(&["--base-worker", "mian"]).refuses(&["failed to use --base-worker `mian`"]);
+    assert_eq!(repository.builds(), 0);
     let first = repository.run(&["--base-ref", "main"]);
     first.exits(0).warns(&["building the engine `one`: cp source", "building the engine `one` of ", ", 1 the same on"]);
     assert_eq!(repository.builds(), 2);

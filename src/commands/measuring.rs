@@ -32,6 +32,10 @@ const CONTROL_ROUNDS: u32 = 4;
 /// Pairs of launches that take longer have no null control: what they would show, shorter ones show as well.
 const LONGEST_CONTROL: Duration = Duration::from_secs(4);
 
+/// A pair whose launch is expected to take more than this share of the budget waits until all others are decided: it would be
+/// decided at their expense.
+const LARGE_SHARE: u32 = 8;
+
 type Pair = (SampleId, BackendId);
 
 /// When a pair of sample and backend has had enough launches.
@@ -157,7 +161,15 @@ impl<'a> Measuring<'a> {
             };
             (!stages.is_empty() || (all_stages && !pair.stages.is_empty())).then(|| Turn { pair: pair.clone(), stages })
         };
-        order.into_iter().filter_map(turn).collect()
+        let turns: Vec<Turn> = order.into_iter().filter_map(turn).collect();
+        let (large, others): (Vec<Turn>, Vec<Turn>) = turns.into_iter().partition(|turn| self.is_large(&turn.pair));
+        if others.is_empty() { large } else { others }
+    }
+
+    /// Whether a launch is expected to take so much of the budget that the pair has to wait for the others. Before the first
+    /// round nothing is expected, so every pair is launched once.
+    fn is_large(&self, pair: &PlannedPair) -> bool {
+        self.expected.get(&key(pair)).is_some_and(|expected| *expected * LARGE_SHARE > self.budget)
     }
 
     /// Asks the judge what is undecided, of the pairs for which a look is due; of the others the last answer stands.

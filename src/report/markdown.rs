@@ -54,6 +54,7 @@ enum Rank {
     TimeAlone,
     Advisory,
     Inconclusive,
+    Differences,
     Notes,
     TradeOffs,
     Summaries,
@@ -123,12 +124,7 @@ fn head(view: &View) -> String {
     for warning in &view.warnings {
         text += &format!("> ⚠️ **{}**\n\n", escape::markdown(warning));
     }
-    text += &facts(&view.environment);
-    if !view.differences.is_empty() {
-        text += "\n**A and B differ**\n\n";
-    }
-    text.extend(view.differences.iter().map(|one| format!("- {}\n", escape::markdown(one))));
-    text
+    text + &facts(&view.environment)
 }
 
 fn facts(facts: &[Fact]) -> String {
@@ -148,6 +144,7 @@ fn foot(steps: &[Step]) -> String {
 
 fn sections(view: &View) -> Vec<Section> {
     let mut sections = Vec::new();
+    sections.extend(list(Rank::Differences, "### A and B differ\n\n", &view.differences, "difference"));
     sections.extend(broken(&view.broken));
     let rows = |rank, open: &str, close, cells| rows(rank, open, close, cells, view.sides);
     sections.extend(rows(Rank::Regressed, "### Regressed\n\n", "", &view.regressed));
@@ -163,7 +160,7 @@ fn sections(view: &View) -> Vec<Section> {
     sections.extend(tradeoffs(view));
     sections.extend(composites(view));
     sections.extend(cells(&view.cells, view.sides));
-    sections.extend(notes(&view.notes));
+    sections.extend(list(Rank::Notes, "### Notes\n\n", &view.notes, "note"));
     sections
 }
 
@@ -318,7 +315,6 @@ fn cells(cells: &[CellRow], sides: [&str; 2]) -> Option<Section> {
     section(Rank::Cells, &open, rows, UNFOLD, "cell")
 }
 
-fn notes(notes: &[String]) -> Option<Section> {
-    let rows = notes.iter().map(|note| format!("- {}\n", escape::markdown(note)));
-    section(Rank::Notes, "### Notes\n\n", rows, "", "note")
+fn list(rank: Rank, open: &str, lines: &[String], noun: &'static str) -> Option<Section> {
+    section(rank, open, lines.iter().map(|line| format!("- {}\n", escape::markdown(line))), "", noun)
 }

@@ -49,6 +49,25 @@ fn a_base_that_is_hostile_never_gets_into_a_command() {
 }
 
 #[test]
+fn many_pairs_and_long_names_do_not_crowd_out_the_verdict() {
+    let mut fixture = Fixture::paired();
+    fixture.results.header.base.as_mut().unwrap().kind =
+        BaseKind::Revision { name: "@`<".repeat(5_000), commit: "<".repeat(5_000) };
+    let mut plan = Vec::new();
+    for at in 0..300 {
+        let name = format!("{}-{at}", "n".repeat(60));
+        plan.extend(fixture.results.header.plan.iter().take(1 + at % 9).cloned().map(|mut pair| {
+            pair.backend = crate::report::fixtures::backend_id(&name);
+            pair
+        }));
+    }
+    fixture.results.header.plan = plan;
+    let report = markdown::render(&view(&fixture));
+    assert!(report.len() <= markdown::BUDGET && report.contains("### Regressed"), "{}", report.len());
+    assert!(report.find("### Regressed").unwrap() < 12_000, "{report}");
+}
+
+#[test]
 fn only_what_is_the_same_everywhere_is_called_unchanged() {
     assert!(text(&Fixture::unchanged()).starts_with("PASS  nothing relevant changed: all 9 pairs"));
     let mut fixture = Fixture::unchanged();

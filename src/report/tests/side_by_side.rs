@@ -44,6 +44,17 @@ fn two_runs_side_by_side() {
 }
 
 #[test]
+fn two_runs_that_differ_in_everything_stay_within_the_budget() {
+    let (fixture, mut compared) = two_runs(&"`".repeat(10_000));
+    compared.differences = std::iter::repeat_n(compared.differences[0].clone(), 200).collect();
+    let view = View::side_by_side(&fixture.results, &fixture.findings, &compared);
+    let report = markdown::render(&view);
+    assert!(report.len() <= markdown::BUDGET, "{}", report.len());
+    assert!(report.contains("and 170 more") || report.contains("more differences left out"), "{report}");
+    assert!(report.contains("### Regressed"), "{report}");
+}
+
+#[test]
 fn two_runs_with_hostile_text_are_inert() {
     for line in HOSTILE.lines() {
         let shown = |text: &str| {

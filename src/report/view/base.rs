@@ -25,7 +25,8 @@ pub(super) fn compared(results: &Results) -> Vec<Fact> {
     let mut tell = |label, comparison, what: &str| {
         let pairs: Vec<_> = of(comparison).collect();
         if !pairs.is_empty() {
-            facts.push(Fact { label, text: format!("{}, {what}: {}", counted(pairs.len()), names(&pairs)) });
+            let text = format!("{}, {what}: {}", counted(pairs.len()), names(&pairs));
+            facts.push(Fact { label, text: bounded(&text, 2 * TEXT_LENGTH) });
         }
     };
     tell("measured", Comparison::Paired, "base and head in turns");

@@ -63,7 +63,7 @@ fn slower_is_shown_and_decides_nothing() {
     assert_eq!(json["compared"]["differences"].as_array().unwrap().len(), 1);
     assert!(!json.to_string().contains("secret"), "paths are nobody's business");
     let markdown = project.tollgate(&["compare", "a", "b", "--format", "markdown"]);
-    markdown.exits(0).says(&["## ✅ PASS", "**A and B differ**\n\n- backend alpha: engine: ", "| A → B |"]);
+    markdown.exits(0).says(&["## ✅ PASS", "### A and B differ\n\n- backend alpha: engine: ", "| A → B |"]);
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! The replay as a whole, on recordings made up so that it is known what is in them.
+
 use super::*;
 
 /// Pairs with `planted` and a scatter made from the pair's number; `val` scatters more than `exec`.

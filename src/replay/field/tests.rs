@@ -1,3 +1,5 @@
+//! Each rule of the field on launches made up so that it is known what it should say.
+
 use super::*;
 use crate::replay::recording::Recording;
 

@@ -8,6 +8,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{self, ui::Ui};
 use crate::exit::{self, Exit};
+use crate::judge::paired;
 use crate::measure::worker;
 use crate::model::Tier;
 
@@ -43,7 +44,14 @@ Examples:
   tollgate run --sample 'fib*' --backend cranelift     some of them
   tollgate run --sample build/filter.wasm              a module that the configuration does not list
   tollgate run --stage jit --budget 30s                validate, compile, instantiate and execute only
+  tollgate run --base-ref origin/main                  against that revision, measured in the same blocks
+  tollgate run --base-worker old/tollgate              against another executable, such as one with an older Wasmer
   tollgate run --update-baselines --reason \"why\"       accept what was measured, also where it got worse
+";
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  tollgate compare main/tollgate-out tollgate-out      this branch beside the main one
+  tollgate compare old.json new.json --verbose         every cell, also what did not change
 ";
 const JUDGE_EXAMPLES: &str = "\
 Examples:
@@ -60,6 +68,23 @@ const LIST_EXAMPLES: &str = "\
 Examples:
   tollgate list --tier smoke                           what a run of that tier takes
   tollgate list --sample 'fib*' --format json          the same filters as of `tollgate run`, for programs
+";
+const NOISE_EXAMPLES: &str = "\
+Examples:
+  tollgate noise                                       what a run of the tier `pr` finds here, and what it does not
+  tollgate noise --backend cranelift --budget 2m       on one backend
+  tollgate noise --results tollgate-noise              the same figures again, without measuring
+";
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  tollgate replay launches.jsonl.gz                         our rule beside those of the field
+  tollgate replay quiet.jsonl busy.jsonl --verbose          each by itself; each cell, and the sources
+  tollgate replay launches.jsonl.gz --tolerance 0,2 --cells 60 --most-pairs 12
+
+A recording has one JSON object a line, plain or packed with gzip:
+  {\"planted\": 0.02, \"blocks\": [{\"exec\": [[\"A\", [18438, …]], [\"B\", [18790, …]], …]}, …]}
+`planted` is the slowdown of side B as a share of its time. A block has two observations of each side
+for each cell, in nanoseconds.
 ";
 const INIT_EXAMPLES: &str = "\
 Examples:
@@ -91,12 +116,18 @@ pub enum Format {
 enum Command {
     /// Measure the samples on the backends, compare with the baselines, report and decide
     Run(Box<RunArgs>),
+    /// Lay two saved runs side by side: exact metrics decide, times are shown
+    Compare(CompareArgs),
     /// Judge a saved results.json again, by its own baselines or by others, and decide
     Judge(JudgeArgs),
     /// Render the report of a saved results.json; always exits 0 when it could
     Report(ReportArgs),
     /// Show what a run would measure and what it would cost
     List(ListArgs),
+    /// Measure the base against itself, and tell what the gate can promise on this machine
+    Noise(NoiseArgs),
+    /// Run our decision and those of other tools over recorded launches, and count what each gets wrong
+    Replay(ReplayArgs),
     /// Look for .wasm files and write a commented tollgate.yml and a first baseline
     Init(InitArgs),
     /// Be a worker: speak the worker protocol on standard input and output
@@ -175,6 +206,8 @@ pub struct RunArgs {
     pub filters: Filters,
     #[command(flatten)]
     pub show: Show,
+    #[command(flatten)]
+    pub base: BaseArgs,
 
     /// Time to spend on measuring, such as `90s` or `5m`. Every sample is launched at least once on every backend, also
     /// where that alone takes longer.
@@ -197,6 +230,34 @@ pub struct RunArgs {
     pub update: UpdateArgs,
 }
 
+/// What the head is compared with beside the committed baselines: measured in the same run, in turns with it.
+#[derive(Debug, Clone, Default, Args)]
+pub struct BaseArgs {
+    /// Compare with an executable that stands in for the built-in engine: the Tollgate of another revision or release, or any
+    /// other worker. It is started as `FILE worker`, as a Tollgate is.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["base_ref", "no_base"])]
+    pub base_worker: Option<PathBuf>,
+
+    /// Start the base worker with this argument instead of `worker`. Repeatable.
+    #[arg(long, value_name = "ARG", requires = "base_worker", allow_hyphen_values = true)]
+    pub base_worker_arg: Vec<String>,
+
+    /// Compare with a revision, such as `origin/main` or the output of `git merge-base origin/main HEAD`: its samples, its
+    /// configuration, and its engines, built from its sources where they have a `build`. Where neither this nor another base is
+    /// given, TOLLGATE_BASE_REF in the environment counts.
+    #[arg(long, value_name = "REV", conflicts_with = "no_base")]
+    pub base_ref: Option<String>,
+
+    /// Compare with the committed baselines alone, also where the configuration names a reference worker or the environment a
+    /// base.
+    #[arg(long)]
+    pub no_base: bool,
+
+    /// Measure also what is the same on both sides: what differs then is noise.
+    #[arg(long)]
+    pub measure_same: bool,
+}
+
 /// How a measurement is accepted.
 #[derive(Debug, Clone, Default, Args)]
 pub struct UpdateArgs {
@@ -215,6 +276,22 @@ pub struct UpdateArgs {
     /// Let --update-baselines work where the environment says CI.
     #[arg(long, requires = "update_baselines")]
     pub allow_update_in_ci: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// The run to compare with: a results.json, the journal of a run that died, or a folder that holds either.
+    pub a: PathBuf,
+
+    /// The run that is judged, in one of the same forms.
+    pub b: PathBuf,
+
+    /// Judge by the thresholds of this configuration instead of those of the second run.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub show: Show,
 }
 
 #[derive(Debug, Args)]
@@ -251,15 +328,100 @@ pub struct ListArgs {
     pub filters: Filters,
 
     /// What to write on standard output.
-    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
-    pub format: ListFormat,
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
 }
 
-/// What a plan is written as.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Recorded pairs of launches, null and with planted slowdowns; each file is replayed by itself.
+    #[arg(required = true, value_name = "FILE")]
+    pub recordings: Vec<PathBuf>,
+
+    /// Null runs to make up from the recorded launches, and draws of each recorded cell with a planted change.
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "N")]
+    pub runs: u32,
+
+    /// Cells of a run, drawn from the recorded ones.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000), value_name = "N")]
+    pub cells: u32,
+
+    /// Source of every random choice.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+
+    /// Launches a side for the rules of the field.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000), value_name = "N")]
+    pub pairs: u32,
+
+    /// Pairs of launches after which our rule leaves a cell undecided.
+    #[arg(long, default_value_t = paired::MAX_PAIRS, value_parser = clap::value_parser!(u32).range(1..=1_000), value_name = "N")]
+    pub most_pairs: u32,
+
+    /// Tolerances to try our rule with, in per cent.
+    #[arg(long = "tolerance", default_values_t = [0.0, 0.5, 1.0], value_delimiter = ',', value_parser = percent, value_name = "PERCENT")]
+    pub tolerances: Vec<f64>,
+
+    /// Let our rule know how the recorded null pairs scatter, as it would from a baseline with a history.
+    #[arg(long)]
+    pub history: bool,
+
+    /// Count each null pair a second time with its sides swapped: a recording of few pairs may have a slower side by chance,
+    /// which resampling cannot tell from a change.
+    #[arg(long)]
+    pub swap: bool,
+
+    /// What to write on standard output.
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+
+    /// Show each cell, and where the rules come from.
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+/// A change in per cent that can be tolerated.
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim_end();
+    match number.parse() {
+        Ok(value) if (0.0..=1000.0).contains(&value) => Ok(value),
+        _ => Err("it must be a number of per cent from 0 to 1000, such as 0.5".to_owned()),
+    }
+}
+
+/// What is written by commands that make no report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ListFormat {
+pub enum PlainFormat {
     Text,
     Json,
+}
+
+#[derive(Debug, Args)]
+pub struct NoiseArgs {
+    #[command(flatten)]
+    pub places: Places,
+    #[command(flatten)]
+    pub filters: Filters,
+
+    /// Time to spend on measuring, and the budget that the promises are for.
+    #[arg(long, default_value = "4m30s", value_parser = humantime::parse_duration, env = "TOLLGATE_BUDGET")]
+    pub budget: Duration,
+
+    /// Source of every random choice [default: drawn, and recorded in the results].
+    #[arg(long)]
+    pub seed: Option<u64>,
+
+    /// Folder for results.json.
+    #[arg(long, default_value = "tollgate-noise", value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// Assess the results of an earlier `tollgate noise` instead of measuring.
+    #[arg(long, value_name = "FILE")]
+    pub results: Option<PathBuf>,
+
+    /// What to write on standard output.
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
 }
 
 #[derive(Debug, Args)]
@@ -283,9 +445,12 @@ fn with_examples(command: clap::Command) -> clap::Command {
     command
         .after_help(deciding(EXAMPLES))
         .mut_subcommand("run", |run| run.after_help(deciding(RUN_EXAMPLES)))
+        .mut_subcommand("compare", |compare| compare.after_help(deciding(COMPARE_EXAMPLES)))
         .mut_subcommand("judge", |judge| judge.after_help(deciding(JUDGE_EXAMPLES)))
         .mut_subcommand("report", |report| report.after_help(REPORT_EXAMPLES))
         .mut_subcommand("list", |list| list.after_help(LIST_EXAMPLES))
+        .mut_subcommand("noise", |noise| noise.after_help(NOISE_EXAMPLES))
+        .mut_subcommand("replay", |replay| replay.after_help(REPLAY_EXAMPLES))
         .mut_subcommand("init", |init| init.after_help(INIT_EXAMPLES))
 }
 
@@ -305,9 +470,12 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Worker => return worker::main(),
         Command::Run(args) => commands::run::run(&args, &ui),
+        Command::Compare(args) => commands::compare::run(&args, &ui),
         Command::Judge(args) => commands::judge::run(&args, &ui),
         Command::Report(args) => commands::report::run(&args, &ui),
         Command::List(args) => commands::list::run(&args, &ui),
+        Command::Noise(args) => commands::noise::run(&args, &ui),
+        Command::Replay(args) => commands::replay::run(&args, &ui),
         Command::Init(args) => commands::init::run(&args, &ui),
     };
     match outcome {

@@ -3,6 +3,7 @@
 //! Data flows one way, `config → plan → measure → judge → report → post`, and each arrow is a plain serializable value.
 //! ARCHITECTURE.md is the map.
 
+pub mod base;
 pub mod baseline;
 pub mod cli;
 pub mod commands;
@@ -13,4 +14,5 @@ pub mod judge;
 pub mod measure;
 pub mod model;
 pub mod plan;
+pub mod replay;
 pub mod report;

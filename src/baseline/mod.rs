@@ -11,6 +11,7 @@ mod entry;
 pub mod error;
 pub mod proposal;
 pub mod render;
+pub mod scatter;
 pub mod schema;
 pub mod spread;
 pub mod store;

@@ -59,6 +59,12 @@ pub fn rounded_spread(spread: Spread) -> Spread {
     Spread { deviation: significant(spread.deviation, DEVIATION_DIGITS), runs: spread.runs }
 }
 
+/// The scatter as a reader of the rendered file sees it.
+#[must_use]
+pub fn rounded_scatter(scatter: Scatter) -> Scatter {
+    Scatter { deviation: significant(scatter.deviation, DEVIATION_DIGITS), freedom: scatter.freedom }
+}
+
 /// `value` rounded to `digits` significant decimal digits, ties as the exact binary value falls. Zero and what is not
 /// finite stay as they are, and so does a value that rounding would push out of range.
 fn significant(value: f64, digits: usize) -> f64 {

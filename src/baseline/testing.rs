@@ -66,7 +66,7 @@ pub fn example() -> Baseline {
         runner: runner(),
         reference: TimeReference::Yardstick { version: 1 },
         spread: BTreeMap::from([(Stage::Compile, Spread { deviation: 0.021, runs: 6 })]),
-        scatter: BTreeMap::from([(Stage::Compile, Scatter { deviation: 0.009, freedom: 84 })]),
+        scatter: BTreeMap::new(),
         changes: vec![change("2026-11-20", None)],
         cells: cells.into_iter().map(|(name, entry)| (key(name), entry)).collect(),
     }

@@ -8,19 +8,19 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::baseline::{Baseline, BaselineKey, Change, Entry, Provenance, TimeReference};
+use crate::model::baseline::{Baseline, BaselineKey, Change, Entry, Provenance, Scatter, TimeReference};
 use crate::model::findings::{CellFinding, Findings, Gating};
 use crate::model::machine::RunnerClass;
 use crate::model::observation::Side;
 use crate::model::results::Results;
 use crate::model::sample::BackendSpec;
-use crate::model::stage::StageKind;
+use crate::model::stage::{Stage, StageKind};
 use crate::model::verdict::{InconclusiveReason, Verdict};
 
 use super::entry::{allowance, describe, difference, is_ratio, is_unsupported, unfit};
 use super::error::clean;
 pub use super::proposal::{Moved, NotUpdated, Proposal, Request, UpdateRefused};
-use super::{render, spread, store};
+use super::{render, scatter, spread, store};
 
 /// The new baselines that accepting this run means, sorted by backend; none for a backend where nothing changes.
 ///
@@ -81,7 +81,7 @@ struct Draft<'a> {
 impl<'a> Draft<'a> {
     fn new(results: &'a Results, spec: &'a BackendSpec, request: &'a Request<'a>) -> Self {
         let old = results.header.baselines.get(&spec.id);
-        let reference = TimeReference::Yardstick { version: results.header.yardstick };
+        let reference = results.header.time_reference();
         let times = match old {
             Some(_) if request.keep_times => Times::Kept,
             Some(old) if old.runner != results.header.machine.class || old.reference != reference => Times::All,
@@ -112,7 +112,8 @@ impl<'a> Draft<'a> {
         }
         self.drop_companions();
         self.refuse_mixture()?;
-        Ok(self.finish(&own))
+        let scattered = findings.scatter.get(&self.spec.id).cloned().unwrap_or_default();
+        Ok(self.finish(&own, &scattered))
     }
 
     /// Whether the finding belongs into this backend's file: sums and information are derived anew by every run.
@@ -236,7 +237,7 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    fn finish(self, own: &[&CellFinding]) -> Option<Proposal> {
+    fn finish(self, own: &[&CellFinding], scattered: &BTreeMap<Stage, Scatter>) -> Option<Proposal> {
         let header = &self.results.header;
         let class = &header.machine.class;
         let provenance = self.provenance();
@@ -244,7 +245,8 @@ impl<'a> Draft<'a> {
             None => {
                 let (target, runner) = (class.target.clone(), class.clone());
                 let backend = self.spec.id.clone();
-                let (spread, scatter, changes) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+                let (spread, changes) = (BTreeMap::new(), Vec::new());
+                let scatter = scatter::fold(&BTreeMap::new(), scattered);
                 let cells = self.cells.clone();
                 let reference = self.reference.clone();
                 let accepted = !cells.is_empty();
@@ -268,6 +270,9 @@ impl<'a> Draft<'a> {
                 let times_moved =
                     self.fresh.iter().any(|key| old.cells.get(key).is_some_and(|old| *old != self.cells[key]));
                 let comparable = made_alike && old.runner == *class && old.reference == self.reference;
+                if accepted || self.request.record_spread {
+                    new.scatter = scatter::fold(&new.scatter, scattered);
+                }
                 if comparable && (self.request.record_spread || times_moved) {
                     record_spread(&mut new, old, own);
                 }

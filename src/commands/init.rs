@@ -7,7 +7,7 @@ use anyhow::Context as _;
 
 use super::run;
 use super::ui::{Ui, counted};
-use crate::cli::{Filters, Format, InitArgs, Places, RunArgs, Show, TierArg, UpdateArgs};
+use crate::cli::{BaseArgs, Filters, Format, InitArgs, Places, RunArgs, Show, TierArg, UpdateArgs};
 use crate::config::init::{self, FoundModule};
 use crate::exit::Exit;
 
@@ -43,6 +43,7 @@ fn first_run(args: &InitArgs, config: std::path::PathBuf) -> RunArgs {
         places: Places { config: Some(config), baselines: None },
         filters: Filters { samples: vec![], backends: vec![], stages: vec![], tier: TierArg::Full },
         show: Show { format: Format::Text, verbose: false },
+        base: BaseArgs { no_base: true, ..BaseArgs::default() },
         budget: args.budget,
         seed: None,
         out: args.dir.join("tollgate-out"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::measuring::{FIRST_ROUNDS, stages_of};
 use super::setup;
 use super::ui::{Ui, counted};
-use crate::cli::{ListArgs, ListFormat};
+use crate::cli::{ListArgs, PlainFormat};
 use crate::exit::Exit;
 use crate::judge::pooling;
 use crate::measure::yardstick::Yardstick;
@@ -31,8 +31,8 @@ pub fn run(args: &ListArgs, ui: &Ui) -> anyhow::Result<Exit> {
     let baselines = setup::baselines(&setup.baselines_dir, &setup.config.backends)?;
     let costs = costs(&setup.plan, &baselines);
     let text = match args.format {
-        ListFormat::Text => text(&setup.config.samples, &setup.config.backends, &setup.plan, &costs),
-        ListFormat::Json => json(&setup.plan, &costs)?,
+        PlainFormat::Text => text(&setup.config.samples, &setup.config.backends, &setup.plan, &costs),
+        PlainFormat::Json => json(&setup.plan, &costs)?,
     };
     ui.data(&text)?;
     Ok(Exit::Pass)

@@ -1,7 +1,8 @@
-//! The measuring loop: rounds of launches, first for every pair, then for those that the judge cannot decide yet.
+//! The measuring loop: rounds of launches, first for every pair of sample and backend, then for the stages that the judge cannot
+//! decide yet.
 //!
 //! Every launch is in the journal before the next one starts. A broken pair costs its own cells: it is not launched
-//! again, and the others go on.
+//! again, and the others go on. A broken base costs the comparison with it: the head goes on alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -9,19 +10,42 @@ use std::time::{Duration, Instant};
 
 use super::progress::Progress;
 use super::ui::Ui;
-use crate::judge::{self, time::MAX_LOOKS};
+use crate::judge::{self, paired};
 use crate::measure::cancel::Cancel;
+use crate::measure::duel::{self, Contender, DuelSpec};
 use crate::measure::journal::Journal;
 use crate::measure::launch::{self, Interrupted, LaunchSpec};
 use crate::model::observation::Side;
-use crate::model::results::{End, EndReason, Header, PlannedPair};
+use crate::model::results::{Comparison, End, EndReason, Header, PlannedPair};
 use crate::model::{BackendId, BackendSpec, Launch, Results, Sample, SampleId, Stage, StageKind};
 use crate::plan;
 
-/// Rounds that every pair takes, as far as the budget goes: enough for a deviation of launches to mean something.
+/// Rounds that every head without a base takes, as far as the budget goes: enough for a deviation of launches to mean something.
 pub const FIRST_ROUNDS: u32 = 5;
 
+/// One in so many pairs of launches is followed by a null control, which costs as much as the pair itself.
+const CONTROL_EVERY: usize = 8;
+
+/// Rounds after the first ones that have null controls: one in so many.
+const CONTROL_ROUNDS: u32 = 4;
+
+/// Pairs of launches that take longer have no null control: what they would show, shorter ones show as well.
+const LONGEST_CONTROL: Duration = Duration::from_secs(4);
+
+/// A pair whose launch is expected to take more than this share of the budget waits until all others are decided: it would be
+/// decided at their expense.
+const LARGE_SHARE: u32 = 8;
+
 type Pair = (SampleId, BackendId);
+
+/// When a pair of sample and backend has had enough launches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// When the judge has decided its cells.
+    Decided,
+    /// When the budget is used up: what every pair is to be known of equally well.
+    OutOfBudget,
+}
 
 /// Measures all that the header plans and returns the results, complete or not.
 #[derive(Debug)]
@@ -35,17 +59,38 @@ pub struct Measuring<'a> {
     progress: Progress,
     started: Instant,
     budget: Duration,
+    until: Until,
     /// How long the last launch of a pair took: what the next one is expected to take.
     expected: BTreeMap<Pair, Duration>,
+    /// Rounds that each pair has had.
+    rounds: BTreeMap<Pair, u32>,
+    /// Stages that were undecided when the judge last looked.
+    open: BTreeMap<Pair, BTreeSet<Stage>>,
     broken: BTreeSet<Pair>,
+    base_broken: BTreeSet<Pair>,
     out_of_budget: bool,
+}
+
+/// What a round does with one pair.
+#[derive(Debug, Clone)]
+struct Turn {
+    pair: PlannedPair,
+    stages: Vec<Stage>,
 }
 
 impl<'a> Measuring<'a> {
     /// Prepares to measure what `header` plans.
-    pub fn new(header: Header, journal: &'a mut Journal, scratch: &'a Path, cancel: &'a Cancel, ui: &'a Ui) -> Self {
+    pub fn new(
+        header: Header,
+        until: Until,
+        journal: &'a mut Journal,
+        scratch: &'a Path,
+        cancel: &'a Cancel,
+        ui: &'a Ui,
+    ) -> Self {
         let budget = header.settings.budget.into();
-        let progress = Progress::start(header.plan.len() * FIRST_ROUNDS as usize);
+        let launches: u32 = header.plan.iter().map(|pair| first_rounds(pair.comparison)).sum();
+        let progress = Progress::start(launches as usize);
         let end = End { reason: EndReason::Complete, elapsed: Default::default() };
         Self {
             results: Results { header, launches: Vec::new(), end },
@@ -57,8 +102,12 @@ impl<'a> Measuring<'a> {
             progress,
             started: Instant::now(),
             budget,
+            until,
             expected: BTreeMap::new(),
+            rounds: BTreeMap::new(),
+            open: BTreeMap::new(),
             broken: BTreeSet::new(),
+            base_broken: BTreeSet::new(),
             out_of_budget: false,
         }
     }
@@ -66,14 +115,19 @@ impl<'a> Measuring<'a> {
     /// Runs all rounds.
     pub fn run(mut self) -> Results {
         let mut reason = EndReason::Complete;
-        for round in 0..MAX_LOOKS {
-            let pairs = self.pairs_of(round);
-            if pairs.is_empty() {
+        for round in 0.. {
+            let turns = self.turns(round);
+            if turns.is_empty() {
                 break;
             }
-            if self.round(round, &pairs).is_err() {
-                reason = EndReason::Interrupted;
-                break;
+            match self.round(round, &turns) {
+                // A round in which nothing fitted any more is the last one.
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(Interrupted) => {
+                    reason = EndReason::Interrupted;
+                    break;
+                }
             }
         }
         self.progress.finish();
@@ -84,60 +138,133 @@ impl<'a> Measuring<'a> {
         self.results
     }
 
-    /// The pairs that a round takes, in their seeded order.
-    fn pairs_of(&self, round: u32) -> Vec<PlannedPair> {
-        let open = (round >= FIRST_ROUNDS).then(|| judge::undecided(&self.results));
+    /// What a round does, in its seeded order.
+    fn turns(&mut self, round: u32) -> Vec<Turn> {
+        if self.until == Until::Decided {
+            self.look();
+        }
         let all = &self.results.header.plan;
         let order = plan::order(all.len(), self.results.header.seed, round);
-        let wanted = |pair: &PlannedPair| {
-            let key = (pair.sample.clone(), pair.backend.clone());
-            !self.broken.contains(&key) && open.as_ref().is_none_or(|open| open.contains(&key))
+        let turn = |index: usize| {
+            let pair = &all[index];
+            let key = key(pair);
+            if self.broken.contains(&key) || pair.comparison == Comparison::Same {
+                return None;
+            }
+            let done = self.rounds.get(&key).copied().unwrap_or(0);
+            let all_stages = self.until == Until::OutOfBudget || done < first_rounds(pair.comparison);
+            let stages: Vec<Stage> = if all_stages {
+                gating(pair)
+            } else {
+                let open = self.open.get(&key)?;
+                pair.stages.iter().copied().filter(|stage| open.contains(stage)).collect()
+            };
+            (!stages.is_empty() || (all_stages && !pair.stages.is_empty())).then(|| Turn { pair: pair.clone(), stages })
         };
-        order.into_iter().map(|index| &all[index]).filter(|pair| wanted(pair)).cloned().collect()
+        let turns: Vec<Turn> = order.into_iter().filter_map(turn).collect();
+        let (large, others): (Vec<Turn>, Vec<Turn>) = turns.into_iter().partition(|turn| self.is_large(&turn.pair));
+        if others.is_empty() { large } else { others }
     }
 
-    fn round(&mut self, round: u32, pairs: &[PlannedPair]) -> Result<(), Interrupted> {
-        if round >= FIRST_ROUNDS {
-            self.progress.more(pairs.len());
+    /// Whether a launch is expected to take so much of the budget that the pair has to wait for the others. Before the first
+    /// round nothing is expected, so every pair is launched once.
+    fn is_large(&self, pair: &PlannedPair) -> bool {
+        self.expected.get(&key(pair)).is_some_and(|expected| *expected * LARGE_SHARE > self.budget)
+    }
+
+    /// Asks the judge what is undecided, of the pairs for which a look is due; of the others the last answer stands.
+    fn look(&mut self) {
+        if self.rounds.is_empty() {
+            return;
         }
-        for (index, pair) in pairs.iter().enumerate() {
-            if round > 0 && !self.fits(pair) {
+        let fresh = judge::undecided(&self.results);
+        for pair in &self.results.header.plan {
+            let key = key(pair);
+            let done = self.rounds.get(&key).copied().unwrap_or(0);
+            if pair.comparison == Comparison::Paired && !self.base_broken.contains(&key) && !paired::is_look(done) {
+                continue;
+            }
+            match fresh.get(&key) {
+                Some(stages) => self.open.insert(key, stages.clone()),
+                None => self.open.remove(&key),
+            };
+        }
+    }
+
+    /// Takes the turns that fit into the budget, and returns how many did.
+    fn round(&mut self, round: u32, turns: &[Turn]) -> Result<usize, Interrupted> {
+        let mut taken = 0;
+        for (index, turn) in turns.iter().enumerate() {
+            let key = key(&turn.pair);
+            if self.rounds.get(&key).copied().unwrap_or(0) >= first_rounds(turn.pair.comparison) {
+                self.progress.more(1);
+            }
+            if round > 0 && !self.fits(&key) {
                 self.out_of_budget = true;
                 self.progress.done();
                 continue;
             }
-            self.progress.launch(pair, round, self.left(round, &pairs[index..]));
-            let launch = self.launch(pair, round)?;
-            self.record(launch);
+            self.progress.launch(&turn.pair, round, self.left(round, &turns[index..]));
+            self.take(turn, round, index)?;
+            *self.rounds.entry(key).or_default() += 1;
             self.progress.done();
+            taken += 1;
+        }
+        Ok(taken)
+    }
+
+    fn take(&mut self, turn: &Turn, round: u32, index: usize) -> Result<(), Interrupted> {
+        let key = key(&turn.pair);
+        if turn.pair.comparison != Comparison::Paired || self.base_broken.contains(&key) {
+            let launch = self.launch(turn, round)?;
+            self.expected.insert(key, launch.duration.into());
+            self.record(launch);
+            return Ok(());
+        }
+        let [base, head] = self.duel(turn, round, false)?;
+        let took: Duration = head.duration.into();
+        self.expected.insert(key.clone(), took);
+        let is_broken = base.failure.is_some() || head.failure.is_some();
+        self.record(base);
+        self.record(head);
+        let controlled = round < first_rounds(Comparison::Paired) || round.is_multiple_of(CONTROL_ROUNDS);
+        // The first round shows what a control would cost, so the first control is in the second.
+        let due = controlled && round > 0 && index.is_multiple_of(CONTROL_EVERY) && took <= LONGEST_CONTROL;
+        if due && !is_broken && self.fits(&key) {
+            for launch in self.duel(turn, round, true)? {
+                self.record(launch);
+            }
         }
         Ok(())
     }
 
     /// Whether another launch of the pair is expected to end within the budget.
-    fn fits(&self, pair: &PlannedPair) -> bool {
-        let expected = self.expected.get(&(pair.sample.clone(), pair.backend.clone())).copied().unwrap_or_default();
-        self.started.elapsed() + expected <= self.budget
+    fn fits(&self, key: &Pair) -> bool {
+        self.started.elapsed() + self.expected.get(key).copied().unwrap_or_default() <= self.budget
     }
 
     /// What the rest of this round and of the first rounds is expected to take, once every pair has been seen.
-    fn left(&self, round: u32, rest: &[PlannedPair]) -> Option<Duration> {
+    fn left(&self, round: u32, rest: &[Turn]) -> Option<Duration> {
         if round == 0 {
             return None;
         }
-        let cost = |pair: &PlannedPair| self.expected.get(&(pair.sample.clone(), pair.backend.clone())).copied();
-        let this: Duration = rest.iter().filter_map(cost).sum();
-        let full: Duration = self.results.header.plan.iter().filter_map(cost).sum();
-        let later = full * FIRST_ROUNDS.saturating_sub(round + 1);
-        Some((this + later).min(self.budget.saturating_sub(self.started.elapsed())))
+        let budget = self.budget.saturating_sub(self.started.elapsed());
+        if self.until == Until::OutOfBudget {
+            return Some(budget);
+        }
+        let cost = |pair: &PlannedPair| self.expected.get(&key(pair)).copied();
+        let this: Duration = rest.iter().filter_map(|turn| cost(&turn.pair)).sum();
+        let rounds = |pair: &PlannedPair| first_rounds(pair.comparison).saturating_sub(round + 1);
+        let later: Duration = self.results.header.plan.iter().filter_map(|pair| Some(cost(pair)? * rounds(pair))).sum();
+        Some((this + later).min(budget))
     }
 
-    fn launch(&self, pair: &PlannedPair, round: u32) -> Result<Launch, Interrupted> {
+    fn launch(&self, turn: &Turn, round: u32) -> Result<Launch, Interrupted> {
         let header = &self.results.header;
-        let (sample, backend) = lookup(header, pair);
-        let stages = stages_of(pair, round);
+        let (sample, backend) = lookup(&header.samples, &header.backends, &turn.pair);
+        let stages = with_information(turn, round);
         let spec = LaunchSpec {
-            id: u32::try_from(self.results.launches.len()).unwrap_or(u32::MAX),
+            id: self.next_id(),
             round,
             side: Side::Head,
             sample,
@@ -152,17 +279,58 @@ impl<'a> Measuring<'a> {
         launch::run(&spec, self.cancel)
     }
 
+    fn duel(&self, turn: &Turn, round: u32, control: bool) -> Result<[Launch; 2], Interrupted> {
+        let header = &self.results.header;
+        let contender = |samples, backends| {
+            let (sample, backend) = lookup(samples, backends, &turn.pair);
+            Contender { sample, backend }
+        };
+        let head = contender(&header.samples, &header.backends);
+        let base = header.base.as_ref().map_or(head, |base| contender(&base.samples, &base.backends));
+        let head_only: Vec<Stage> = if round == 0 { information(&turn.pair) } else { Vec::new() };
+        let spec = DuelSpec {
+            id: self.next_id(),
+            round,
+            control,
+            base,
+            head: if control { base } else { head },
+            stages: &turn.stages,
+            head_only: &head_only,
+            limits: header.settings.limits,
+            effort: header.effort,
+            seed: header.seed,
+            run_started: self.started,
+            scratch_parent: self.scratch,
+        };
+        duel::run(&spec, self.cancel)
+    }
+
+    fn next_id(&self) -> u32 {
+        u32::try_from(self.results.launches.len()).unwrap_or(u32::MAX)
+    }
+
     fn warn(&self, text: &str) {
         self.progress.suspend(|| self.ui.warn(text));
     }
 
     fn record(&mut self, launch: Launch) {
-        let key = (launch.sample.clone(), launch.backend.clone());
-        self.expected.insert(key.clone(), launch.duration.into());
         if let Some(failure) = &launch.failure {
+            let key = (launch.sample.clone(), launch.backend.clone());
             let stage = failure.stage.map(|stage| format!("{stage}: ")).unwrap_or_default();
-            self.warn(&format!("{} on {} is broken: {stage}{}", launch.sample, launch.backend, failure.kind));
-            self.broken.insert(key);
+            let what = format!("{} on {}", launch.sample, launch.backend);
+            match launch.side {
+                Side::Head => {
+                    self.warn(&format!("{what} is broken: {stage}{}", failure.kind));
+                    self.broken.insert(key);
+                }
+                Side::Base | Side::ControlBase | Side::ControlHead => {
+                    self.warn(&format!(
+                        "the base of {what} is broken: {stage}{}; the head goes on alone",
+                        failure.kind
+                    ));
+                    self.base_broken.insert(key);
+                }
+            }
         }
         if !self.journal_failed
             && let Err(error) = self.journal.append(&launch)
@@ -175,8 +343,35 @@ impl<'a> Measuring<'a> {
     }
 }
 
-/// The stages that a pair measures in a round. What is for information alone is measured once: with LLVM it can cost as much
-/// as all that gates.
+fn key(pair: &PlannedPair) -> Pair {
+    (pair.sample.clone(), pair.backend.clone())
+}
+
+/// Rounds that a pair takes whatever the judge says of them.
+pub fn first_rounds(comparison: Comparison) -> u32 {
+    match comparison {
+        Comparison::Alone => FIRST_ROUNDS,
+        Comparison::Paired => paired::FIRST_PAIRS,
+        Comparison::Same => 0,
+    }
+}
+
+fn gating(pair: &PlannedPair) -> Vec<Stage> {
+    pair.stages.iter().copied().filter(|stage| stage.kind() != StageKind::Information).collect()
+}
+
+fn information(pair: &PlannedPair) -> Vec<Stage> {
+    pair.stages.iter().copied().filter(|stage| stage.kind() == StageKind::Information).collect()
+}
+
+/// The stages of a launch, in the order of the plan. What is for information alone is measured once: with LLVM it can cost as
+/// much as all that gates.
+fn with_information(turn: &Turn, round: u32) -> Vec<Stage> {
+    let wanted = |stage: &Stage| turn.stages.contains(stage) || (round == 0 && stage.kind() == StageKind::Information);
+    turn.pair.stages.iter().copied().filter(wanted).collect()
+}
+
+/// The stages that a pair measures in a round, of a run in which nothing is decided before the first rounds are over.
 pub fn stages_of(pair: &PlannedPair, round: u32) -> Vec<Stage> {
     pair.stages.iter().copied().filter(|stage| round == 0 || stage.kind() != StageKind::Information).collect()
 }
@@ -184,9 +379,9 @@ pub fn stages_of(pair: &PlannedPair, round: u32) -> Vec<Stage> {
 /// The sample and backend of a planned pair.
 ///
 /// # Panics
-/// Never: a plan is made from these very lists.
-fn lookup<'h>(header: &'h Header, pair: &PlannedPair) -> (&'h Sample, &'h BackendSpec) {
-    let sample = header.samples.iter().find(|sample| sample.id == pair.sample);
-    let backend = header.backends.iter().find(|backend| backend.id == pair.backend);
+/// Never: a plan is made from these very lists, and pairs are compared only where both sides have them.
+fn lookup<'h>(samples: &'h [Sample], backends: &'h [BackendSpec], pair: &PlannedPair) -> (&'h Sample, &'h BackendSpec) {
+    let sample = samples.iter().find(|sample| sample.id == pair.sample);
+    let backend = backends.iter().find(|backend| backend.id == pair.backend);
     sample.zip(backend).expect("a plan names only samples and backends of its own header")
 }

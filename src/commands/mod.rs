@@ -1,13 +1,17 @@
 //! The commands: the only place that wires the steps of the data flow together, and the only one that prints.
 
+pub mod compare;
 pub mod init;
 pub mod judge;
 pub mod list;
+pub mod replay;
 pub mod report;
 pub mod run;
 pub mod ui;
 
 mod measuring;
+pub mod noise;
 mod progress;
 mod setup;
+mod sides;
 mod update;

@@ -1,4 +1,4 @@
-//! Progress on standard error: what is being measured and how long it will take. A no-op where that is no terminal.
+//! Progress on standard error: what is being done and how long it will take. A no-op where that is no terminal.
 
 use std::time::Duration;
 
@@ -47,6 +47,36 @@ impl Progress {
     }
 
     /// Takes the bar away, so that the report starts on a clean line.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// A bar over steps that are alike, for work that measures nothing.
+#[derive(Debug)]
+pub struct Steps {
+    bar: ProgressBar,
+}
+
+impl Steps {
+    /// Starts with the number of steps and what they are called.
+    #[must_use]
+    pub fn start(steps: u64, what: &'static str) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{elapsed:>4} [{bar:30}] {pos}/{len} {msg}, {eta} left")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        bar.set_style(style.progress_chars("=> "));
+        bar.set_message(what);
+        bar.enable_steady_tick(Duration::from_millis(500));
+        Self { bar }
+    }
+
+    /// One step is done.
+    pub fn done(&self) {
+        self.bar.inc(1);
+    }
+
+    /// Takes the bar away, so that what follows starts on a clean line.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }

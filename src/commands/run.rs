@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use signal_hook::consts::SIGXFSZ;
 
-use super::measuring::Measuring;
+use super::measuring::{Measuring, Until};
 use super::setup::{self, Setup};
+use super::sides;
 use super::ui::Ui;
 use super::update;
-use crate::cli::RunArgs;
+use crate::cli::{Filters, RunArgs};
 use crate::exit::Exit;
 use crate::judge;
 use crate::measure::cancel::Cancel;
@@ -19,9 +21,9 @@ use crate::measure::journal::Journal;
 use crate::measure::machine;
 use crate::model::findings::Outcome;
 use crate::model::observation::YARDSTICK_VERSION;
-use crate::model::results::{EndReason, Header, RESULTS_VERSION};
+use crate::model::results::{BaseKind, Comparison, EndReason, Header, RESULTS_VERSION};
 use crate::model::settings::Effort;
-use crate::model::{Results, Settings};
+use crate::model::{Findings, Results, Settings};
 
 /// Folder of the workers' own files, below the folder of the results.
 const SCRATCH: &str = "scratch";
@@ -34,10 +36,20 @@ pub fn run(args: &RunArgs, ui: &Ui) -> anyhow::Result<Exit> {
     if args.update_baselines {
         update::refuse_in_ci(args.update.allow_update_in_ci)?;
     }
-    let setup = setup::setup(&args.places, &args.filters, ui)?;
-    let header = header(args, &setup)?;
+    let mut setup = setup::setup(&args.places, &args.filters, ui)?;
     let cancel = Cancel::install().context("failed to install the handler for Ctrl-C")?;
-    let results = measure(header, &args.out, &cancel, ui)?;
+    // What is accepted must have been measured.
+    let measure_same = args.base.measure_same || args.update_baselines;
+    let (base, guard) = match sides::prepare(&args.base, measure_same, &mut setup, &cancel, ui) {
+        Err(error) if sides::is_interruption(&error) => {
+            ui.warn("interrupted before anything was measured");
+            return Ok(Exit::Interrupted);
+        }
+        prepared => prepared?,
+    };
+    let header = Header { base, ..header(&setup, &args.filters, args.budget, args.seed)? };
+    let results = measure(header, Until::Decided, &args.out, &cancel, ui)?;
+    drop(guard);
     let saved = save(&results, &args.out, ui);
 
     let findings = judge::judge(&results);
@@ -52,12 +64,25 @@ pub fn run(args: &RunArgs, ui: &Ui) -> anyhow::Result<Exit> {
     if !args.update_baselines {
         return Ok(findings.outcome.into());
     }
+    // What is committed is accepted against what was committed, whatever the base of this run is.
+    let results = without_base(results);
+    let findings = Findings { scatter: findings.scatter, ..judge::judge(&results) };
     update::update(&results, &findings, &setup.baselines_dir, &args.update, ui)?;
     match findings.outcome {
         // What was missing or undecided is accepted, and what regressed too, with its reason on record.
         Outcome::Regressed | Outcome::Inconclusive => after_update(results, &setup, ui),
         Outcome::Pass | Outcome::Broken => Ok(findings.outcome.into()),
     }
+}
+
+/// The results as if the head had been launched alone; of a reference worker they keep the ratios to it.
+fn without_base(mut results: Results) -> Results {
+    let header = &mut results.header;
+    if header.base.as_ref().is_some_and(|base| !matches!(base.kind, BaseKind::Reference { .. })) {
+        header.base = None;
+        header.plan.iter_mut().for_each(|pair| pair.comparison = Comparison::Alone);
+    }
+    results
 }
 
 /// The exit code of a run that was accepted: what an update leaves as it was, such as times with --keep-times, still fails.
@@ -71,13 +96,13 @@ fn after_update(mut results: Results, setup: &Setup, ui: &Ui) -> anyhow::Result<
 }
 
 /// Everything that is fixed before the first launch.
-fn header(args: &RunArgs, setup: &Setup) -> anyhow::Result<Header> {
+pub(super) fn header(setup: &Setup, filters: &Filters, budget: Duration, seed: Option<u64>) -> anyhow::Result<Header> {
     let config = &setup.config;
     let used: BTreeSet<_> = setup.plan.iter().map(|pair| &pair.backend).collect();
     let backends: Vec<_> = config.backends.iter().filter(|backend| used.contains(&backend.id)).cloned().collect();
     let settings = Settings {
-        tier: args.filters.tier.into(),
-        budget: args.budget.into(),
+        tier: filters.tier.into(),
+        budget: budget.into(),
         stages: setup.selection.stage_set()?,
         sample_globs: setup.selection.samples.clone(),
         backend_globs: setup.selection.backends.clone(),
@@ -94,7 +119,7 @@ fn header(args: &RunArgs, setup: &Setup) -> anyhow::Result<Header> {
             .round(jiff::Unit::Second)
             .unwrap_or_else(|_| jiff::Timestamp::now())
             .to_string(),
-        seed: args.seed.unwrap_or_else(rand::random),
+        seed: seed.unwrap_or_else(rand::random),
         yardstick: YARDSTICK_VERSION,
         effort: Effort::default(),
         machine: machine::probe(),
@@ -108,7 +133,7 @@ fn header(args: &RunArgs, setup: &Setup) -> anyhow::Result<Header> {
 }
 
 /// Measures with a journal and a scratch folder in `out`.
-fn measure(header: Header, out: &Path, cancel: &Cancel, ui: &Ui) -> anyhow::Result<Results> {
+pub(super) fn measure(header: Header, until: Until, out: &Path, cancel: &Cancel, ui: &Ui) -> anyhow::Result<Results> {
     // A file size limit is to be an error of the write, as a full disk is, and not the end of the process.
     signal_hook::flag::register(SIGXFSZ, Arc::default()).context("failed to catch SIGXFSZ")?;
     let mut journal = Journal::create(out, &header).context("failed to begin the journal of the run")?;
@@ -117,13 +142,13 @@ fn measure(header: Header, out: &Path, cancel: &Cancel, ui: &Ui) -> anyhow::Resu
     _ = std::fs::remove_dir_all(&scratch);
     std::fs::create_dir_all(&scratch)
         .with_context(|| format!("failed to create {}; choose another folder with --out", scratch.display()))?;
-    let results = Measuring::new(header, &mut journal, &scratch, cancel, ui).run();
+    let results = Measuring::new(header, until, &mut journal, &scratch, cancel, ui).run();
     _ = std::fs::remove_dir_all(&scratch);
     Ok(results)
 }
 
 /// Saves results.json; where that fails, elsewhere: nothing that was measured is lost while there is a place for it.
-fn save(results: &Results, out: &Path, ui: &Ui) -> anyhow::Result<PathBuf> {
+pub(super) fn save(results: &Results, out: &Path, ui: &Ui) -> anyhow::Result<PathBuf> {
     match Journal::finish(out, results) {
         Ok(path) => {
             ui.info(&format!("results: {}", path.display()));

@@ -22,6 +22,8 @@ pub struct Setup {
     pub config: Config,
     pub selection: Selection,
     pub plan: Vec<PlannedPair>,
+    /// Absolute paths of samples that the command line names by path.
+    pub extras: Vec<PathBuf>,
     pub baselines_dir: PathBuf,
 }
 
@@ -42,16 +44,13 @@ pub fn setup(places: &Places, filters: &Filters, ui: &Ui) -> anyhow::Result<Setu
     for warning in &config.warnings {
         ui.warn(warning);
     }
-    let selection = Selection {
-        samples: add_paths(&filters.samples, &cwd, &mut config, ui)?,
-        backends: filters.backends.clone(),
-        stages: filters.stages.clone(),
-    };
+    let (samples, extras) = add_paths(&filters.samples, &cwd, &mut config, ui)?;
+    let selection = Selection { samples, backends: filters.backends.clone(), stages: filters.stages.clone() };
     let plan = plan::pairs(&config.samples, &config.backends, &selection, filters.tier.into())?;
     check_compilers(&config.backends, &plan)?;
     let baselines_dir = places.baselines.clone().unwrap_or_else(|| config.baselines.clone());
     warn_of_strays(&baselines_dir, &config.backends, ui);
-    Ok(Setup { config, selection, plan, baselines_dir })
+    Ok(Setup { config, selection, plan, extras, baselines_dir })
 }
 
 /// Says which baselines no backend of the configuration reads any more: a renamed backend would start anew in silence.
@@ -75,22 +74,29 @@ fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
-/// Adds the samples that `--sample` names by path, and returns the filters as ids and globs.
-fn add_paths(filters: &[String], cwd: &Path, config: &mut Config, ui: &Ui) -> anyhow::Result<Vec<String>> {
+/// Adds the samples that `--sample` names by path, and returns the filters as ids and globs, and the paths.
+fn add_paths(
+    filters: &[String],
+    cwd: &Path,
+    config: &mut Config,
+    ui: &Ui,
+) -> anyhow::Result<(Vec<String>, Vec<PathBuf>)> {
     let mut globs = Vec::new();
+    let mut paths = Vec::new();
     for filter in filters {
         let path = cwd.join(filter);
         if config.samples.iter().any(|sample| sample.id.as_str() == filter) || !path.exists() {
             globs.push(filter.clone());
             continue;
         }
-        let (extras, warnings) = config::load_extra_samples(&[path], cwd)?;
+        let (extras, warnings) = config::load_extra_samples(std::slice::from_ref(&path), cwd)?;
+        paths.push(path);
         for warning in &warnings {
             ui.warn(warning);
         }
         globs.extend(config.adopt(extras)?.iter().map(|id| globset::escape(id.as_str())));
     }
-    Ok(globs)
+    Ok((globs, paths))
 }
 
 /// A build without a compiler must not report its cells as unsupported: the user chose the build.

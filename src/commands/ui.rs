@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use crate::cli::{Colour, Format, Show};
+use crate::judge::compare::SideBySide;
 use crate::model::{Findings, Results};
 use crate::report::{self, terminal::Style, view::View};
 
@@ -60,8 +61,22 @@ impl Ui {
                 .retain(|step| !accepted || !step.commands.iter().any(|line| line.contains("--update-baselines")));
             view
         };
+        self.report(view, || report::json::render(results, findings), show)
+    }
+
+    /// Renders two runs side by side in the format asked for.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub fn side_by_side(&self, side: &SideBySide, show: &Show) -> anyhow::Result<()> {
+        let SideBySide { compared, results, findings } = side;
+        let json = || report::json::render_side_by_side(results, findings, compared);
+        self.report(|| View::side_by_side(results, findings, compared), json, show)
+    }
+
+    fn report(&self, view: impl Fn() -> View, json: impl Fn() -> String, show: &Show) -> anyhow::Result<()> {
         let text = match show.format {
-            Format::Json => report::json::render(results, findings),
+            Format::Json => json(),
             Format::Markdown => report::markdown::render(&view()),
             Format::Text => {
                 let width = console::Term::stdout().size_checked().map_or(100, |(_, columns)| usize::from(columns));

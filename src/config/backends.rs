@@ -1,21 +1,17 @@
-//! The `engines` and `backends` sections: which programs compile, with which compilers and options. It does not know which
-//! compilers this build has; that is checked where a worker is asked.
+//! The `backends` section: compilers of engines with their options. It does not know which compilers this build has; that is
+//! checked where a worker is asked.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
-use std::path::Path;
-
-use sha2::{Digest, Sha256};
 
 use crate::model::BackendId;
 use crate::model::sample::{BackendOptions, BackendSpec, CpuFeatures, EngineSpec, OptLevel};
 
-use super::module::{hex, unreadable};
-use super::problem::{Place, Problems, did_you_mean, escaped, shown};
+use super::engines::{Engine, id, named};
+use super::problem::{Place, Problems, did_you_mean, escaped};
 use super::raw::{Entry, Node, Value};
 use super::reader::{Keys, boolean, texts, word};
 
-pub(super) const ENGINE_KEYS: &[&str] = &["worker", "args"];
 pub(super) const BACKEND_KEYS: &[&str] =
     &["engine", "compiler", "opt-level", "canonicalize-nans", "cpu-features", "threads"];
 
@@ -64,111 +60,23 @@ pub(super) fn defaults(arch: &str) -> Vec<BackendSpec> {
     COMPILERS.iter().filter_map(|compiler| backend(compiler)).collect()
 }
 
-/// An engine by name, and whether some backend uses it.
-struct Engine {
-    place: Place,
-    /// Absent where the declaration is wrong, which is recorded already.
-    spec: Option<EngineSpec>,
-    used: bool,
-}
-
-/// Reads both sections.
+/// Reads the section, with the engines that it may name.
 pub(super) fn read(
-    engines: Option<Node>,
+    engines: &mut BTreeMap<String, Engine>,
     backends: Option<(Place, Node)>,
-    root: &Path,
     arch: &str,
     problems: &mut Problems,
 ) -> Vec<BackendSpec> {
-    let mut engines = engines.map(|node| read_engines(node, root, problems)).unwrap_or_default();
-    let specs = match backends {
-        None => defaults(arch),
-        Some((place, node)) => {
-            let entries = named(node, "backends", problems);
-            if entries.as_ref().is_some_and(Vec::is_empty) {
-                let message = "`backends` needs at least one; remove the key to have singlepass, cranelift and llvm";
-                problems.error(&place, message);
-            }
-            let entries = entries.unwrap_or_default().into_iter();
-            entries.filter_map(|entry| read_backend(entry, &mut engines, arch, problems)).collect()
-        }
+    let Some((place, node)) = backends else {
+        return defaults(arch);
     };
-    for (name, engine) in &engines {
-        if !engine.used {
-            problems.warn(&engine.place, format!("no backend uses the engine `{name}`; add `engine: {name}` to one"));
-        }
+    let entries = named(node, "backends", problems);
+    if entries.as_ref().is_some_and(Vec::is_empty) {
+        let message = "`backends` needs at least one; remove the key to have singlepass, cranelift and llvm";
+        problems.error(&place, message);
     }
-    specs
-}
-
-/// The entries of a mapping from names.
-fn named(node: Node, what: &str, problems: &mut Problems) -> Option<Vec<Entry>> {
-    match node.value {
-        Value::Mapping(entries) => Some(entries),
-        Value::Nothing => Some(Vec::new()),
-        _ => {
-            problems.error(&node.place, format!("`{what}` must be a mapping from names, not {}", node.kind()));
-            None
-        }
-    }
-}
-
-/// A name of an engine or a backend.
-fn id(entry: &Entry, what: &str, problems: &mut Problems) -> Option<BackendId> {
-    let checked = BackendId::new(entry.key.as_str());
-    let named = checked.map_err(|error| format!("`{}` cannot name {what}: {error}; rename it", escaped(&entry.key)));
-    problems.check(&entry.place, named)
-}
-
-fn read_engines(node: Node, root: &Path, problems: &mut Problems) -> BTreeMap<String, Engine> {
-    let mut engines = BTreeMap::new();
-    for entry in named(node, "engines", problems).unwrap_or_default() {
-        let place = entry.place.clone();
-        let name = id(&entry, "an engine", problems);
-        let spec = read_engine(entry, root, problems);
-        if let Some(name) = name {
-            engines.insert(name.to_string(), Engine { place, spec, used: false });
-        }
-    }
-    engines
-}
-
-fn read_engine(entry: Entry, root: &Path, problems: &mut Problems) -> Option<EngineSpec> {
-    let name = entry.key;
-    let mut keys = Keys::new(entry.node, format!("the engine `{}`", escaped(&name)), ENGINE_KEYS, problems)?;
-    if !keys.has("worker") {
-        let message = "an engine has no `worker`; name the executable that speaks the worker protocol";
-        problems.error(&keys.place, message);
-    }
-    let worker = keys.text("worker", problems);
-    let args = keys.texts("args", problems).into_iter().map(|(_, arg)| arg).collect();
-    keys.finish(problems);
-    let (place, worker) = worker?;
-    let path = root.join(worker);
-    let checked = executable(&path).map_err(|why| format!("the worker `{}` {why}", shown(&path, root)));
-    let (path, sha256) = problems.check(&place, checked)?;
-    Some(EngineSpec::Executable { name, path, args, sha256 })
-}
-
-/// The canonical path and the checksum of a file that can be executed.
-fn executable(path: &Path) -> Result<(std::path::PathBuf, String), String> {
-    let metadata = path.metadata().map_err(|error| unreadable(&error))?;
-    if !metadata.is_file() {
-        return Err("is not a regular file; name an executable".to_owned());
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        if metadata.permissions().mode() & 0o111 == 0 {
-            return Err("is not executable; run `chmod +x` on it".to_owned());
-        }
-    }
-    let read = || {
-        let mut hasher = Sha256::new();
-        std::io::copy(&mut std::fs::File::open(path)?, &mut hasher)?;
-        Ok((path.canonicalize()?, hex(&hasher.finalize())))
-    };
-    read().map_err(|error| unreadable(&error))
+    let entries = entries.unwrap_or_default().into_iter();
+    entries.filter_map(|entry| read_backend(entry, engines, arch, problems)).collect()
 }
 
 fn read_backend(

@@ -46,13 +46,12 @@ pub(super) fn expand(entry: &str, base: &Path, root: &Path, place: &Place, probl
 pub(super) fn literal(path: &Path, root: &Path, place: &Place, problems: &mut Problems) -> Vec<Found> {
     let name = shown(path, root);
     match fs::metadata(path) {
-        Err(error) => problems.error(place, format!("`{name}` {}", unreadable(&error))),
+        Err(error) => problems.absent(place, &format!("`{name}`"), &unreadable(&error)),
         Ok(metadata) if metadata.is_dir() => match in_folder(path) {
-            Err(error) => problems.error(place, format!("`{name}` {}", unreadable(&error))),
+            Err(error) => problems.absent(place, &format!("`{name}`"), &unreadable(&error)),
             Ok(found) if found.is_empty() => {
-                let message =
-                    format!("the folder `{name}` holds neither a {SAMPLE_FILE} nor a .wasm file; add one of them");
-                problems.error(place, message);
+                let why = format!("holds neither a {SAMPLE_FILE} nor a .wasm file; add one of them");
+                problems.absent(place, &format!("the folder `{name}`"), &why);
             }
             Ok(found) => return found,
         },
@@ -163,11 +162,9 @@ fn unwalkable(error: &walkdir::Error, root: &Path, place: &Place, problems: &mut
 fn report(entry: &str, found: &[Found], neither: &[String], place: &Place, problems: &mut Problems) {
     let entry = escaped(entry);
     if found.is_empty() {
-        let message = format!(
-            "`{entry}` matches no sample file, no .wasm file and no folder with one; correct or remove it (paths are relative \
-             to the file they stand in)"
-        );
-        problems.error(place, message);
+        let why = "matches no sample file, no .wasm file and no folder with one; correct or remove it (paths are relative to \
+                   the file they stand in)";
+        problems.absent(place, &format!("`{entry}`"), why);
     } else if !neither.is_empty() {
         let some: Vec<_> = neither.iter().take(3).map(|name| format!("`{name}`")).collect();
         let more = if neither.len() > 3 { format!(" and {} more", neither.len() - 3) } else { String::new() };

@@ -5,6 +5,7 @@
 //! not depend on this build's features or on the working directory. It measures nothing and writes nothing.
 
 mod backends;
+mod engines;
 mod find;
 pub mod init;
 mod module;
@@ -28,11 +29,12 @@ use crate::model::settings::{FailOn, Limits, ThresholdRule};
 use crate::model::{Sample, SampleId, Stage};
 
 pub use backends::COMPILERS;
+pub use engines::{Build, Reference, WORKER_ARGS, executable, set_worker};
 pub use module::ExportedFunction;
-pub use problem::{ConfigError, Place, Problem};
+pub use problem::{ConfigError, Place, Problem, escaped};
 pub use slug::slugify;
 
-use problem::{Problems, escaped, shown};
+use problem::{Problems, shown};
 use reader::Keys;
 use samples::Collector;
 
@@ -43,7 +45,18 @@ pub const VERSION: u32 = 1;
 /// The folder of baselines, beside the configuration, unless it says otherwise.
 const BASELINES: &str = "baselines";
 
-const KEYS: &[&str] = &["version", "samples", "engines", "backends", "thresholds", "limits", "fail-on", "baselines"];
+const KEYS: &[&str] = &[
+    "version",
+    "samples",
+    "engines",
+    "backends",
+    "reference",
+    "thresholds",
+    "layout-allowance",
+    "limits",
+    "fail-on",
+    "baselines",
+];
 
 /// A configuration, complete and checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +69,10 @@ pub struct Config {
     pub samples: Vec<Sample>,
     /// In the order of the file; ids are unique; at least one.
     pub backends: Vec<BackendSpec>,
+    /// Builds of engines, in the order of the file. Until [`Config::look_up_built`], their workers have no checksum.
+    pub builds: Vec<Build>,
+    /// The pinned worker that committed times are ratios to; [`Config::reference_worker`] checks it.
+    pub reference: Option<Reference>,
     /// The built-in rules, then the file's in order: the last one that matches a cell holds. Every cell has one.
     pub thresholds: Vec<ThresholdRule>,
     pub limits: Limits,
@@ -77,6 +94,8 @@ impl Config {
             file: None,
             samples: Vec::new(),
             backends: backends::defaults(std::env::consts::ARCH),
+            builds: Vec::new(),
+            reference: None,
             thresholds: settings::default_thresholds(),
             limits: settings::default_limits(),
             fail_on: settings::default_fail_on(),
@@ -85,6 +104,11 @@ impl Config {
             warnings: Vec::new(),
             root,
         }
+    }
+
+    /// The file as shown to the user.
+    fn name(&self) -> String {
+        self.file.as_deref().map_or_else(String::new, |file| shown(file, &self.root))
     }
 
     /// Takes samples from the command line in, and returns their ids. One that is configured already is the configured one.
@@ -142,19 +166,38 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     load_for(path, std::env::consts::ARCH)
 }
 
+/// Reads the configuration at `path` as it was at some revision. Samples and engines with files that were never committed are
+/// left out; the second part says which, one line each.
+///
+/// # Errors
+/// As [`load`], but for files that the configuration names and that are not there.
+pub fn load_revision(path: &Path) -> Result<(Config, Vec<String>), ConfigError> {
+    let mut problems = Problems::of_revision();
+    let mut config = load_into(path, std::env::consts::ARCH, &mut problems)?;
+    let left_out = problems.take_left_out();
+    config.warnings = problems.finish(&config.name())?;
+    Ok((config, left_out))
+}
+
 /// [`load`] for the architecture `arch`, which decides which CPU features there are.
 fn load_for(path: &Path, arch: &str) -> Result<Config, ConfigError> {
+    let mut problems = Problems::default();
+    let mut config = load_into(path, arch, &mut problems)?;
+    config.warnings = problems.finish(&config.name())?;
+    Ok(config)
+}
+
+/// Reads the configuration at `path`, without a look at the problems.
+fn load_into(path: &Path, arch: &str, problems: &mut Problems) -> Result<Config, ConfigError> {
     let text = samples::read(path).map_err(|reason| ConfigError::Unreadable { path: path.to_owned(), reason })?;
     let file = canonical_folder(path);
     let root = file.parent().unwrap_or(&file).to_owned();
     let name: Arc<str> = shown(&file, &root).into();
-    let mut problems = Problems::default();
     let mut config = Config::without_file(&root);
-    if let Some(keys) = top(&text, &name, &mut problems) {
-        read(keys, &mut config, arch, &mut problems);
+    if let Some(keys) = top(&text, &name, problems) {
+        read(keys, &mut config, arch, problems);
     }
     config.file = Some(file);
-    config.warnings = problems.finish(&name)?;
     Ok(config)
 }
 
@@ -189,10 +232,16 @@ fn read(mut keys: Keys, config: &mut Config, arch: &str, problems: &mut Problems
         }
         None => problems.error(&place, "no `samples`; list at least one: a sample file, a module, a folder or a glob"),
     }
-    let engines = keys.take("engines").map(|(_, node)| node);
-    config.backends = backends::read(engines, keys.take("backends"), &config.root, arch, problems);
+    let node = keys.take("engines").map(|(_, node)| node);
+    let (mut engines, builds) = engines::read(node, &config.root, problems);
+    config.builds = builds;
+    config.backends = backends::read(&mut engines, keys.take("backends"), arch, problems);
+    engines::warn_of_unused(&engines, problems);
+    config.reference = keys.take("reference").and_then(|(_, node)| engines::reference(node, &config.root, problems));
     let rules = keys.take("thresholds").map(|(_, node)| node);
     config.thresholds = settings::thresholds(rules, &config.samples, &config.backends, problems);
+    config.layout_allowances =
+        settings::layout_allowances(keys.take("layout-allowance").map(|(_, node)| node), problems);
     config.limits = settings::limits(keys.take("limits").map(|(_, node)| node), problems);
     config.fail_on = settings::fail_on(keys.take("fail-on").map(|(_, node)| node), problems);
     if let Some((place, folder)) = keys.text("baselines", problems) {

@@ -68,8 +68,15 @@ pub(super) fn inspect(path: &Path) -> Result<Inspected, String> {
     })
 }
 
+/// The SHA-256 of a file of any size, in lower-case hexadecimal.
+pub(super) fn sha256(path: &Path) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    io::copy(&mut fs::File::open(path)?, &mut hasher)?;
+    Ok(hex(&hasher.finalize()))
+}
+
 /// Lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
+fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -102,11 +109,12 @@ fn header(content: &[u8]) -> Result<(), String> {
 }
 
 fn not_wasm(content: &[u8]) -> String {
+    if content.starts_with(b"version https://git-lfs") {
+        return "is a Git LFS pointer in place of a WebAssembly module; fetch the file with `git lfs pull`".to_owned();
+    }
     let text = content.trim_ascii_start();
     let remedy = if text.starts_with(b"(") || text.starts_with(b";;") {
         "it looks like the text format: convert it first, for example with `wat2wasm`"
-    } else if content.starts_with(b"version https://git-lfs") {
-        "it is a Git LFS pointer: fetch the file with `git lfs pull`"
     } else if content.starts_with(b"\x1f\x8b") || content.starts_with(b"\x28\xb5\x2f\xfd") {
         "it is compressed: unpack it first"
     } else {
@@ -185,8 +193,7 @@ mod tests {
             ),
             (
                 b"version https://git-lfs.github.com/spec/v1\n",
-                "is not a WebAssembly module: it does not begin with \\0asm; it is a Git LFS pointer: fetch the file \
-                 with `git lfs pull`",
+                "is a Git LFS pointer in place of a WebAssembly module; fetch the file with `git lfs pull`",
             ),
             (
                 b"\x1f\x8b\x08",

@@ -52,9 +52,36 @@ impl fmt::Display for Problem {
 pub(super) struct Problems {
     pub errors: Vec<Problem>,
     pub warnings: Vec<Problem>,
+    /// What the configuration names and is not to be had, where that is no error; `None` where it is one.
+    left_out: Option<Vec<Problem>>,
 }
 
 impl Problems {
+    /// A sink for a configuration as it was at some revision: what was never committed is left out, not an error.
+    pub fn of_revision() -> Self {
+        Self { left_out: Some(Vec::new()), ..Self::default() }
+    }
+
+    /// A file that is not to be had as it is named: an error, or left out. `why` is a fragment with its remedy after a `;`.
+    pub fn absent(&mut self, place: &Place, what: &str, why: &str) {
+        let Some(left_out) = &mut self.left_out else {
+            return self.error(place, format!("{what} {why}"));
+        };
+        // Nobody corrects a revision of the past.
+        let why = why.split_once(';').map_or(why, |(why, _)| why);
+        left_out.push(Problem { place: place.clone(), message: format!("{what} {why}") });
+    }
+
+    /// How many files were left out until now.
+    pub fn left_out(&self) -> usize {
+        self.left_out.as_ref().map_or(0, Vec::len)
+    }
+
+    /// What was left out, one line each.
+    pub fn take_left_out(&mut self) -> Vec<String> {
+        self.left_out.take().unwrap_or_default().iter().map(ToString::to_string).collect()
+    }
+
     /// Something that must be put right.
     pub fn error(&mut self, place: &Place, message: impl Into<String>) {
         self.errors.push(Problem { place: place.clone(), message: message.into() });
@@ -122,7 +149,8 @@ fn list(source: &str, problems: &[Problem]) -> String {
 }
 
 /// Text that came from outside, safe to show in one line; quotes stay as they are.
-pub(super) fn escaped(text: &str) -> String {
+#[must_use]
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

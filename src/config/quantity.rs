@@ -7,13 +7,17 @@ use crate::model::{Bytes, Nanos};
 
 use super::problem::escaped;
 
-/// Largest tolerance accepted, in percent: ten times the baseline is no gate any more, and more is a slip of the keyboard.
+/// Largest percentage accepted, in percent: ten times the baseline is no gate any more, and more is a slip of the keyboard.
 const MAX_PERCENT: f64 = 1000.0;
 
 /// Reads `5%` or `0.5 %` as a fraction (0.05, 0.005).
 pub(super) fn percent(text: &str) -> Result<f64, String> {
-    let bad =
-        |why: &str| format!("`{}` is not a tolerance: {why}; write a percentage such as 5% or 0.5 %", escaped(text));
+    percentage(text, "a tolerance")
+}
+
+/// As [`percent`], of something that is called `what` when it is wrong.
+pub(super) fn percentage(text: &str, what: &str) -> Result<f64, String> {
+    let bad = |why: &str| format!("`{}` is not {what}: {why}; write a percentage such as 5% or 0.5 %", escaped(text));
     let number = text.trim().strip_suffix('%').ok_or_else(|| bad("it has no percent sign"))?.trim_end();
     // Written out rather than `f64::from_str` alone, which takes `inf`, `nan` and `1e9` too.
     if !number.chars().all(|c| c.is_ascii_digit() || "+-.".contains(c)) {

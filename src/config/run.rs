@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::model::Run;
-use crate::model::sample::Value;
+use crate::model::sample::{RunFiles, Value};
 
-use super::module::{Interface, unreadable};
+use super::module::{Interface, sha256, unreadable};
 use super::problem::{Place, Problems, did_you_mean, escaped, shown};
 use super::raw::Node;
 use super::reader::Keys;
@@ -23,24 +23,25 @@ pub(super) fn by_itself(interface: Option<&Interface>) -> Run {
     }
 }
 
-/// Reads `call` and `wasi`, of which one may be there. Paths are relative to `folder` and shown relative to `root`.
+/// Reads `call` and `wasi`, of which one may be there, and the files that they name. Paths are relative to `folder` and shown relative to `root`.
 pub(super) fn read(
     keys: &mut Keys,
     interface: Option<&Interface>,
     folder: &Path,
     root: &Path,
     problems: &mut Problems,
-) -> Run {
+) -> (Run, RunFiles) {
     let both = keys.has("call") && keys.has("wasi");
     let call = keys.take("call").map(|(_, node)| call(node, interface, problems));
     let wasi = keys.take("wasi").map(|(place, node)| (place, wasi(node, folder, root, problems)));
     match (call, wasi) {
         (_, Some((place, _))) if both => {
             problems.error(&place, "`call` and `wasi` are both given; keep the one that runs this module");
-            Run::Nothing
+            (Run::Nothing, RunFiles::default())
         }
-        (Some(run), _) | (None, Some((_, run))) => run.unwrap_or(Run::Nothing),
-        (None, None) => by_itself(interface),
+        (None, Some((_, run))) => run.unwrap_or((Run::Nothing, RunFiles::default())),
+        (Some(run), _) => (run.unwrap_or(Run::Nothing), RunFiles::default()),
+        (None, None) => (by_itself(interface), RunFiles::default()),
     }
 }
 
@@ -110,27 +111,36 @@ fn type_name(value: &Value) -> &'static str {
     }
 }
 
-fn wasi(node: Node, folder: &Path, root: &Path, problems: &mut Problems) -> Option<Run> {
+fn wasi(node: Node, folder: &Path, root: &Path, problems: &mut Problems) -> Option<(Run, RunFiles)> {
     let mut keys = Keys::or_empty(node, "`wasi`", WASI_KEYS, problems)?;
     let args = keys.texts("args", problems).into_iter().map(|(_, arg)| arg).collect();
-    let stdin = file(&mut keys, "stdin", folder, root, problems);
-    let stdout = file(&mut keys, "stdout", folder, root, problems);
+    let (stdin, stdin_sha256) = file(&mut keys, "stdin", folder, root, problems).unzip();
+    let (stdout, stdout_sha256) = file(&mut keys, "stdout", folder, root, problems).unzip();
     let exit_code = |text: &str| {
         text.parse::<i32>().map_err(|_| format!("`{}` is not an exit code; write a number such as 0", escaped(text)))
     };
     let exit_code = keys.parsed("exit-code", exit_code, problems).map_or(0, |(_, code)| code);
     keys.finish(problems);
-    Some(Run::Wasi { args, stdin, stdout, exit_code })
+    let files = RunFiles { stdin: stdin_sha256, stdout: stdout_sha256 };
+    Some((Run::Wasi { args, stdin, stdout, exit_code }, files))
 }
 
-/// An existing regular file, as a canonical path.
-fn file(keys: &mut Keys, key: &'static str, folder: &Path, root: &Path, problems: &mut Problems) -> Option<PathBuf> {
+/// An existing regular file, as a canonical path, and its checksum.
+fn file(
+    keys: &mut Keys,
+    key: &'static str,
+    folder: &Path,
+    root: &Path,
+    problems: &mut Problems,
+) -> Option<(PathBuf, String)> {
     let (place, text) = keys.text(key, problems)?;
     let path = folder.join(text);
     let checked = match path.metadata() {
         Err(error) => Err(unreadable(&error)),
         Ok(metadata) if !metadata.is_file() => Err("is not a regular file; name one".to_owned()),
-        Ok(_) => path.canonicalize().map_err(|error| unreadable(&error)),
+        Ok(_) => {
+            sha256(&path).and_then(|sha256| Ok((path.canonicalize()?, sha256))).map_err(|error| unreadable(&error))
+        }
     };
-    problems.check(&place, checked.map_err(|why| format!("the `{key}` file `{}` {why}", shown(&path, root))))
+    checked.map_err(|why| problems.absent(&place, &format!("the `{key}` file `{}`", shown(&path, root)), &why)).ok()
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::model::sample::RunFiles;
 use crate::model::{Run, Sample, SampleId, Tier};
 
 use super::canonical_folder;
@@ -35,6 +36,9 @@ struct Draft {
     /// Not described by anybody.
     bare: bool,
 }
+
+/// What stands in a description beside id and module.
+type Described = (Option<String>, Tier, (Run, RunFiles));
 
 /// Collects samples from any number of entries.
 pub(super) struct Collector<'a> {
@@ -117,7 +121,7 @@ impl<'a> Collector<'a> {
         });
         if let Some(id) = self.problems.check(place, id) {
             let run = run::by_itself(inspected.interface.as_ref());
-            let sample = assemble(id, module, &inspected, Tier::Pr, None, run);
+            let sample = assemble(id, module, &inspected, Tier::Pr, None, (run, RunFiles::default()));
             self.drafts.push(Draft { place: place.clone(), sample, bare: true });
         }
     }
@@ -143,7 +147,7 @@ impl<'a> Collector<'a> {
         let name: Arc<str> = shown(path, self.root).into();
         let text = match read(path) {
             Ok(text) => text,
-            Err(why) => return self.problems.error(place, format!("`{name}` {why}")),
+            Err(why) => return self.problems.absent(place, &format!("`{name}`"), &why),
         };
         let path = canonical_folder(path);
         if !self.seen.insert(path.clone()) {
@@ -190,15 +194,19 @@ impl<'a> Collector<'a> {
             None
         };
         let interface = module.as_ref().and_then(|(_, inspected)| inspected.interface.clone());
+        let left_out = self.problems.left_out();
         let (description, tier, run) = self.rest(keys, interface.as_ref(), folder);
-        if let (Some((place, id)), Some((module, inspected))) = (id, module) {
+        // Without the files that it names, the sample would run in another way than it says.
+        if self.problems.left_out() == left_out
+            && let (Some((place, id)), Some((module, inspected))) = (id, module)
+        {
             let sample = assemble(id, module, &inspected, tier, description, run);
             self.drafts.push(Draft { place, sample, bare: false });
         }
     }
 
     /// Everything but the id and the module; wrong parts are recorded and replaced by their defaults.
-    fn rest(&mut self, mut keys: Keys, interface: Option<&Interface>, folder: &Path) -> (Option<String>, Tier, Run) {
+    fn rest(&mut self, mut keys: Keys, interface: Option<&Interface>, folder: &Path) -> Described {
         let problems = &mut *self.problems;
         let description = keys.text("description", problems).map(|(_, text)| text);
         let tier = keys.parsed("tier", Tier::from_str, problems).map_or(Tier::Pr, |(_, tier)| tier);
@@ -212,11 +220,14 @@ impl<'a> Collector<'a> {
 
     /// Inspects a module and makes its path canonical.
     fn module(&mut self, path: &Path, place: &Place, remedy: &str) -> Option<(PathBuf, Inspected)> {
-        let inspected = inspect(path).map_err(|why| format!("`{}` {why}{remedy}", shown(path, self.root)));
-        let inspected = self.problems.check(place, inspected)?;
-        let canonical = path.canonicalize();
-        let canonical = canonical.map_err(|error| format!("`{}` {}", shown(path, self.root), unreadable(&error)));
-        Some((self.problems.check(place, canonical)?, inspected))
+        let canonical = || path.canonicalize().map_err(|error| unreadable(&error));
+        match inspect(path).and_then(|inspected| Ok((canonical()?, inspected))) {
+            Ok(found) => Some(found),
+            Err(why) => {
+                self.problems.absent(place, &format!("`{}`", shown(path, self.root)), &format!("{why}{remedy}"));
+                None
+            }
+        }
     }
 
     /// The samples, sorted by id.
@@ -253,10 +264,10 @@ fn assemble(
     inspected: &Inspected,
     tier: Tier,
     description: Option<String>,
-    run: Run,
+    (run, run_files): (Run, RunFiles),
 ) -> Sample {
     let Inspected { sha256, size, .. } = inspected;
-    Sample { id, module, sha256: sha256.clone(), size: *size, tier, description, run }
+    Sample { id, module, sha256: sha256.clone(), size: *size, tier, description, run, run_files }
 }
 
 /// A `sample.yml` is called after its folder, any other sample file after itself.

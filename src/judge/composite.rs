@@ -1,7 +1,7 @@
 //! Sums of stages that a user lives with. Shown, never judged: their parts are.
 
 use super::pair::blank;
-use crate::model::findings::{Change, Gating, Quantity};
+use crate::model::findings::{Against, Change, Gating, Quantity};
 use crate::model::{CellFinding, Metric, Stage, StageKind, Verdict};
 
 /// The composites of one pair, from its time cells; absent where a part is absent or broken.
@@ -39,6 +39,10 @@ fn sum(stage: Stage, parts: &[Stage], pair: &[&CellFinding]) -> Option<CellFindi
     let head = total(|part| part.head)?;
     let base = total(|part| part.base);
     composite.gating = Gating::Information;
+    // A sum of parts that were compared with different things is one against the baseline, which all of them have.
+    if cells.iter().all(|part| part.against == Against::Base) {
+        composite.against = Against::Base;
+    }
     composite.head = Some(Quantity::Nanoseconds(head));
     composite.base = base.map(Quantity::Nanoseconds);
     composite.change = base.and_then(|base| change(base, head, &cells));

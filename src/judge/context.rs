@@ -4,12 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::broken;
+use super::duel::{Duel, duels};
 use super::gating::{self, Standing};
 use super::threshold::Thresholds;
 use super::time;
-use crate::model::findings::Gating;
+use super::{broken, controls};
+use crate::model::baseline::TimeReference;
+use crate::model::findings::{Control, Gating};
 use crate::model::observation::Side;
+use crate::model::results::{Base, BaseKind, Comparison};
 use crate::model::{
     BackendId, Baseline, BaselineKey, Entry, Failure, Launch, Metric, Results, SampleId, Stage, StageKind,
 };
@@ -24,6 +27,10 @@ pub struct Context<'r> {
     pub standings: BTreeMap<BackendId, Standing>,
     /// Time cells that gate, among which the level is shared.
     pub gating_times: usize,
+    /// What the null controls show.
+    pub controls: Vec<Control>,
+    /// Whether committed times are ratios to a reference worker that this run measured.
+    pub by_reference: bool,
 }
 
 /// A planned pair.
@@ -38,6 +45,13 @@ pub struct Pair<'r> {
     pub baseline: Option<&'r Baseline>,
     /// Planned stages that are broken, with the failure that broke them.
     pub broken: BTreeMap<Stage, &'r Failure>,
+    pub comparison: Comparison,
+    /// Pairs of launches of base and head, by round; empty without a base.
+    pub duels: Vec<Duel<'r>>,
+    /// The first failure of a base launch.
+    pub base_failure: Option<&'r Failure>,
+    /// Whether base and head run the same engine, so that nothing was relinked.
+    pub same_engine: bool,
 }
 
 impl<'r> Pair<'r> {
@@ -69,12 +83,26 @@ impl<'r> Context<'r> {
                 launches: Vec::new(),
                 baseline: header.baselines.get(&planned.backend),
                 broken: BTreeMap::new(),
+                comparison: planned.comparison,
+                duels: Vec::new(),
+                base_failure: None,
+                same_engine: header.base.as_ref().is_some_and(|base| same_engine(results, base, &planned.backend)),
             });
             pair.stages.extend(planned.stages.iter().copied().filter(|stage| stage.is_measured()));
         }
         for launch in results.launches.iter().filter(|launch| launch.side == Side::Head) {
             if let Some(pair) = pairs.get_mut(&(launch.sample.clone(), launch.backend.clone())) {
                 pair.launches.push(launch);
+            }
+        }
+        for (key, duels) in duels(&results.launches, Side::Base, Side::Head) {
+            if let Some(pair) = pairs.get_mut(&key) {
+                pair.duels = duels;
+            }
+        }
+        for launch in results.launches.iter().filter(|launch| launch.side == Side::Base) {
+            if let Some(pair) = pairs.get_mut(&(launch.sample.clone(), launch.backend.clone())) {
+                pair.base_failure = pair.base_failure.or(launch.failure.as_ref());
             }
         }
         for pair in pairs.values_mut() {
@@ -86,8 +114,28 @@ impl<'r> Context<'r> {
             .iter()
             .map(|(id, baseline)| (id.clone(), gating::standing(results, id, baseline)))
             .collect();
-        let gating_times = pairs.values().map(|pair| count_gating_times(pair, &standings)).sum();
-        Self { results, pairs, thresholds: Thresholds::new(&header.settings.thresholds), standings, gating_times }
+        let count = |pair| {
+            if is_judged_by_base(results, pair) { paired_times(pair) } else { committed_times(pair, &standings) }
+        };
+        let gating_times = pairs.values().map(count).sum();
+        let thresholds = Thresholds::new(&header.settings.thresholds);
+        let controls = controls::controls(results);
+        let by_reference = matches!(header.time_reference(), TimeReference::Worker { .. });
+        Self { results, pairs, thresholds, standings, gating_times, controls, by_reference }
+    }
+
+    /// Whether the times of a pair are judged against the base of this run. A reference worker is no such base: what counts
+    /// there is the committed ratio to it.
+    #[must_use]
+    pub fn is_judged_by_base(&self, pair: &Pair<'_>) -> bool {
+        is_judged_by_base(self.results, pair)
+    }
+
+    /// What a relink may move of a stage.
+    #[must_use]
+    pub fn layout_allowance(&self, stage: Stage) -> f64 {
+        let allowance = self.results.header.settings.layout_allowances.get(&stage).copied();
+        allowance.filter(|allowance| allowance.is_finite() && *allowance > 0.0).unwrap_or(0.0)
     }
 
     /// Whether exact metrics of a backend gate.
@@ -109,7 +157,26 @@ impl<'r> Context<'r> {
     }
 }
 
-fn count_gating_times(pair: &Pair<'_>, standings: &BTreeMap<BackendId, Standing>) -> usize {
+fn is_judged_by_base(results: &Results, pair: &Pair<'_>) -> bool {
+    let base = results.header.base.as_ref();
+    let reference = base.is_some_and(|base| matches!(base.kind, BaseKind::Reference { .. }));
+    base.is_some() && !reference && pair.comparison == Comparison::Paired && !pair.duels.is_empty()
+}
+
+fn same_engine(results: &Results, base: &Base, id: &BackendId) -> bool {
+    let engine = |specs: &'_ [crate::model::BackendSpec]| {
+        specs.iter().find(|spec| spec.id == *id).map(|spec| spec.engine.clone())
+    };
+    engine(&base.backends) == engine(&results.header.backends)
+}
+
+/// Times of a pair that are judged against the base.
+fn paired_times(pair: &Pair<'_>) -> usize {
+    pair.stages.iter().filter(|stage| matches!(stage.kind(), StageKind::Gating)).count()
+}
+
+/// Times of a pair that are judged against the baseline and gate.
+fn committed_times(pair: &Pair<'_>, standings: &BTreeMap<BackendId, Standing>) -> usize {
     if standings.get(pair.backend).is_none_or(|standing| standing.time != Gating::Gates) {
         return 0;
     }

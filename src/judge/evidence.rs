@@ -3,7 +3,7 @@
 //! Says only what the data has; decides nothing.
 
 use super::pair::Judged;
-use crate::model::findings::{Change, Quantity};
+use crate::model::findings::{Against, Change, Quantity};
 use crate::model::verdict::InconclusiveReason;
 use crate::model::{CellFinding, Metric, Stage, Verdict};
 
@@ -15,10 +15,12 @@ pub fn corroborate(cells: &mut [Judged]) {
         if finding.cell.metric != Metric::Time || !shows_a_change(finding) {
             continue;
         }
-        if finding.cell.stage != Stage::Validate {
+        // Against the base of the run, these are compared with the base too, before the verdict.
+        let by_baseline = finding.against == Against::Baseline;
+        if by_baseline && finding.cell.stage != Stage::Validate {
             finding.evidence.extend(size.clone());
         }
-        if finding.cell.stage == Stage::Compile {
+        if by_baseline && finding.cell.stage == Stage::Compile {
             finding.evidence.extend(memory.clone());
         }
         let mean = |part: fn(&super::pooling::Pooled) -> f64| {
@@ -28,7 +30,7 @@ pub fn corroborate(cells: &mut [Judged]) {
         if let Some(share) = mean(|pooled| pooled.cpu_share) {
             finding.evidence.push(format!("processor time is {:.0} % of wall time", share * 100.0));
         }
-        if let Some(faults) = mean(|pooled| pooled.faults).filter(|faults| *faults >= 0.5) {
+        if let Some(faults) = mean(|pooled| pooled.faults).filter(|faults| by_baseline && *faults >= 0.5) {
             finding.evidence.push(format!("{faults:.0} page faults in an operation"));
         }
     }

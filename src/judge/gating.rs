@@ -26,10 +26,12 @@ pub struct Standing {
 #[must_use]
 pub fn standing(results: &Results, id: &BackendId, baseline: &Baseline) -> Standing {
     let class = &results.header.machine.class;
-    let no_reference = reference_problem(&baseline.reference, results.header.yardstick);
+    let no_reference = reference_problem(&baseline.reference, &results.header.time_reference());
     let exact = other_backend(results, id, baseline);
     let time = exact.clone().or_else(|| no_reference.clone()).or_else(|| {
-        (baseline.runner != *class).then(|| {
+        // A ratio to a reference worker is one of like to like on one machine, and travels within an architecture.
+        let travels = matches!(baseline.reference, TimeReference::Worker { .. });
+        (baseline.runner != *class && !travels).then(|| {
             format!(
                 "the times of the baseline were measured on {}, this is {}",
                 baseline.runner.to_string().escape_debug(),
@@ -41,17 +43,24 @@ pub fn standing(results: &Results, id: &BackendId, baseline: &Baseline) -> Stand
     Standing { exact: gating(exact), time: gating(time), no_reference }
 }
 
-fn reference_problem(reference: &TimeReference, yardstick: u32) -> Option<String> {
-    match reference {
-        TimeReference::Yardstick { version } if *version == yardstick => None,
-        TimeReference::Yardstick { version } => Some(format!(
-            "the baseline's ratios are to yardstick version {version}, this run's to version {yardstick}; measure them again \
-             with `tollgate run --update-baselines`"
-        )),
-        TimeReference::Worker { .. } => {
-            Some("the baseline's ratios are to a reference worker, which this run did not measure".to_owned())
-        }
+fn reference_problem(committed: &TimeReference, run: &TimeReference) -> Option<String> {
+    if committed == run {
+        return None;
     }
+    let name = |reference: &TimeReference| match reference {
+        TimeReference::Yardstick { version } => format!("yardstick version {version}"),
+        TimeReference::Worker { sha256 } => format!("the reference worker {}", short(sha256)),
+    };
+    Some(format!(
+        "the baseline's ratios are to {}, this run's to {}; measure them again with `tollgate run --update-baselines`",
+        name(committed),
+        name(run)
+    ))
+}
+
+/// Enough of a checksum to tell two apart, of text that need not be one.
+fn short(sha256: &str) -> String {
+    sha256.chars().take(12).collect::<String>().escape_debug().to_string()
 }
 
 /// Why the baseline is not that of this backend, if so.

@@ -3,6 +3,9 @@
 //! Invariants: every kernel is total. Input that has no answer gives a [`KernelError`], never a number; equal multisets
 //! of values give equal results to the last bit. Knows nothing of cells, launches or baselines.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// Factor that turns the median absolute deviation of normal data into its standard deviation: `1 / Φ⁻¹(3/4)`.
@@ -17,6 +20,15 @@ const MOST_FREEDOM: f64 = 10_000.0;
 
 /// How far the tail beyond a quantile may be from the level that was asked for, as a share of it.
 const QUANTILE_CHECK: f64 = 1e-4;
+
+/// Quantiles of Student's t that are remembered at most; a run asks for a few dozen different ones.
+const MOST_QUANTILES: usize = 4096;
+
+thread_local! {
+    /// Quantiles found before, by the bits of level and degrees of freedom. Each takes a search of some ten microseconds, and a
+    /// replay of recorded launches asks for the same few millions of times. What it holds changes no result.
+    static QUANTILES: RefCell<HashMap<(u64, u64), Result<f64, KernelError>>> = RefCell::default();
+}
 
 /// Why a kernel has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -244,6 +256,16 @@ pub fn upper_t(level: f64, freedom: f64) -> Result<f64, KernelError> {
     if !in_range {
         return Err(KernelError::Level);
     }
+    QUANTILES.with_borrow_mut(|known| {
+        if known.len() >= MOST_QUANTILES {
+            known.clear();
+        }
+        *known.entry((level.to_bits(), freedom.to_bits())).or_insert_with(|| find_upper_t(level, freedom))
+    })
+}
+
+/// The search behind [`upper_t`], for what is in range.
+fn find_upper_t(level: f64, freedom: f64) -> Result<f64, KernelError> {
     let t = StudentsT::new(0.0, 1.0, freedom.min(MOST_FREEDOM)).map_err(|_| KernelError::Level)?;
     // The lower tail, where the library keeps its digits; checked, because its inverse is an iteration that can stop early.
     let quantile = finite(-t.inverse_cdf(level))?;

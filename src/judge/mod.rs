@@ -4,12 +4,18 @@
 //! same anywhere. Results are untrusted: odd data gives a reason, never a panic and never a number. Nothing after the judge
 //! computes a number again.
 //!
-//! `kernels` (statistics) and `pooling` (observations to launches) know no verdicts; `time` and `exact` decide on figures;
-//! `pair` picks the rule for a cell; `outcome` joins.
+//! `kernels` (statistics), `pooling` (observations to launches), `blocks` and `duel` (blocks to pairs of launches) know no verdicts;
+//! `time`, `paired` and `exact` decide on figures; `pair` picks the rule for a cell; `controls` doubts the run; `outcome` joins.
 
+mod against_base;
+pub mod blocks;
 mod broken;
+pub mod compare;
 mod composite;
 mod context;
+mod controls;
+mod differences;
+pub mod duel;
 mod evidence;
 mod exact;
 mod gating;
@@ -18,7 +24,9 @@ mod missing;
 mod notes;
 mod outcome;
 mod pair;
+pub mod paired;
 pub mod pooling;
+mod scatter;
 mod threshold;
 pub mod time;
 mod tradeoff;
@@ -28,58 +36,81 @@ mod recorded;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use self::context::Context;
+use self::paired::MAX_PAIRS;
+use self::threshold::Thresholds;
 use self::time::MAX_LOOKS;
-use crate::model::findings::{Gating, PairFailure};
-use crate::model::verdict::InconclusiveReason;
-use crate::model::{BackendId, CellFinding, Findings, Metric, Results, SampleId, Verdict};
+use crate::model::findings::{Against, Gating, PairFailure};
+use crate::model::{BackendId, Cell, CellFinding, Findings, Metric, Results, SampleId, Stage};
 
 /// Judges a run.
 #[must_use]
 pub fn judge(results: &Results) -> Findings {
     let context = Context::new(results);
+    let cells = cells(&context);
+    conclude(&context, cells)
+}
+
+/// The judgement on each cell, sorted by cell.
+fn cells(context: &Context<'_>) -> Vec<CellFinding> {
     let mut cells = Vec::new();
     for pair in context.pairs.values() {
-        let mut judged = pair::cells(&context, pair);
+        let mut judged = pair::cells(context, pair);
         evidence::corroborate(&mut judged);
         let mut own: Vec<CellFinding> = judged.into_iter().map(|one| one.finding).collect();
         own.extend(composite::cells(&own.iter().collect::<Vec<_>>()));
         cells.extend(own);
     }
-    cells.extend(missing::cells(&context));
+    controls::apply(&mut cells, &context.controls);
+    cells.extend(missing::cells(context));
     cells.sort_by(|a, b| a.cell.cmp(&b.cell));
-    let failures = failures(&context);
+    cells
+}
+
+/// What the cells come to.
+fn conclude(context: &Context<'_>, cells: Vec<CellFinding>) -> Findings {
+    let failures = failures(context);
     Findings {
-        outcome: outcome::outcome(&cells, &failures, &results.header.settings.fail_on),
+        outcome: outcome::outcome(&cells, &failures, &context.results.header.settings.fail_on),
         counts: outcome::counts(&cells),
         failures,
         tradeoffs: tradeoff::tradeoffs(&cells),
-        notes: notes::notes(&context, &cells),
-        spending: outcome::spending(results),
-        controls: Vec::new(),
+        notes: notes::notes(context, &cells),
+        spending: outcome::spending(context.results),
+        scatter: scatter::observed(context),
+        controls: context.controls.clone(),
         cells,
     }
 }
 
-/// The pairs for which more launches would help: a gating time that is undecided for want of launches, of width or of a quiet
-/// machine, or that awaits confirmation. A pair that failed is not launched again, and none more than [`MAX_LOOKS`] times.
+/// The relative tolerance that holds for a cell of the run; nothing where it is not a number.
 #[must_use]
-pub fn undecided(results: &Results) -> BTreeSet<(SampleId, BackendId)> {
+pub fn tolerance_of(results: &Results, cell: &Cell) -> Option<f64> {
+    let thresholds = Thresholds::new(&results.header.settings.thresholds);
+    thresholds.effective(cell).ok().map(|(tolerance, _)| tolerance.relative)
+}
+
+/// The stages, by pair of sample and backend, of which more launches would help: a gating time that is undecided for want of
+/// launches, of width or of a quiet machine, or that awaits confirmation. A pair that failed is not launched again, and none
+/// more often than the level pays for.
+#[must_use]
+pub fn undecided(results: &Results) -> BTreeMap<(SampleId, BackendId), BTreeSet<Stage>> {
     let context = Context::new(results);
-    let open = |finding: &CellFinding| {
+    let open = |finding: &CellFinding, rounds: u32| {
+        let most = if finding.against == Against::Base { MAX_PAIRS } else { MAX_LOOKS };
         finding.cell.metric == Metric::Time
             && finding.gating == Gating::Gates
-            && matches!(&finding.verdict, Verdict::Inconclusive(reason) if !matches!(reason, InconclusiveReason::Degenerate(_)))
+            && rounds < most
+            && paired::is_open(&finding.verdict)
     };
-    context
-        .pairs
-        .iter()
-        .filter(|(_, pair)| pair.broken.is_empty() && pair.rounds() < MAX_LOOKS)
-        .filter(|(_, pair)| pair::cells(&context, pair).iter().any(|one| open(&one.finding)))
-        .map(|(key, _)| key.clone())
-        .collect()
+    let stages = |pair: &context::Pair<'_>| -> BTreeSet<Stage> {
+        let cells = pair::cells(&context, pair).into_iter().map(|one| one.finding);
+        cells.filter(|finding| open(finding, pair.rounds())).map(|finding| finding.cell.stage).collect()
+    };
+    let pairs = context.pairs.iter().filter(|(_, pair)| pair.broken.is_empty());
+    pairs.map(|(key, pair)| (key.clone(), stages(pair))).filter(|(_, stages)| !stages.is_empty()).collect()
 }
 
 /// The first failure of each pair.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::findings::{Gating, Outcome, PairFailure, Spending};
+use crate::model::observation::Side;
 use crate::model::settings::FailOn;
 use crate::model::{CellFinding, Nanos, Results, Verdict};
 
@@ -49,12 +50,28 @@ pub fn spending(results: &Results) -> Spending {
         launches: u32::try_from(results.launches.len()).unwrap_or(u32::MAX),
         ..Spending::default()
     };
-    for launch in &results.launches {
-        let other = launch.duration.0.saturating_sub(launch.measuring.0);
-        spending.measuring = Nanos(spending.measuring.0.saturating_add(launch.measuring.0));
-        spending.workers = Nanos(spending.workers.0.saturating_add(other));
+    // Launches of a pair run at the same time and take turns: their wall time counts once, at the head.
+    let bases: BTreeMap<_, Nanos> = results
+        .launches
+        .iter()
+        .filter_map(|one| Some(((head_of(one.side)?, one.round, &one.sample, &one.backend), one.measuring)))
+        .collect();
+    for launch in results.launches.iter().filter(|launch| head_of(launch.side).is_none()) {
+        let base = bases.get(&(launch.side, launch.round, &launch.sample, &launch.backend)).copied();
+        let measuring = launch.measuring.0.saturating_add(base.unwrap_or_default().0);
+        spending.measuring = Nanos(spending.measuring.0.saturating_add(measuring));
+        spending.workers = Nanos(spending.workers.0.saturating_add(launch.duration.0.saturating_sub(measuring)));
     }
     spending
+}
+
+/// The side that a base takes turns with; nothing for a head.
+fn head_of(side: Side) -> Option<Side> {
+    match side {
+        Side::Base => Some(Side::Head),
+        Side::ControlBase => Some(Side::ControlHead),
+        Side::Head | Side::ControlHead => None,
+    }
 }
 
 #[cfg(test)]

@@ -3,12 +3,13 @@
 //! Picks which rule applies to a cell; the rules themselves are in `time` and `exact`.
 
 use super::context::{Context, Pair};
-use super::exact;
 use super::kernels::{KernelError, Location, geometric_mean, winsorised};
 use super::pooling::{self, LaunchFigure};
 use super::time;
+use super::{against_base, exact};
 use crate::model::findings::{Against, EffectiveTolerance, Gating, Quantity};
 use crate::model::observation::MemoryReading;
+use crate::model::results::Comparison;
 use crate::model::verdict::InconclusiveReason;
 use crate::model::{
     BackendId, Bytes, Cell, CellFinding, Entry, Metric, SampleId, Stage, StageKind, Tolerance, Verdict,
@@ -66,10 +67,13 @@ struct Times {
     head: f64,
 }
 
-fn times(pair: &Pair<'_>, stage: Stage) -> Result<Option<Times>, KernelError> {
+fn times(pair: &Pair<'_>, stage: Stage, by_reference: bool) -> Result<Option<Times>, KernelError> {
     let mut figures = Vec::new();
     for launch in &pair.launches {
         figures.extend(pooling::figure(launch, stage)?);
+    }
+    if by_reference {
+        to_reference(pair, stage, &mut figures)?;
     }
     if figures.iter().any(|figure| figure.log_ratio.is_some()) {
         figures.retain(|figure| figure.log_ratio.is_some());
@@ -92,11 +96,24 @@ fn times(pair: &Pair<'_>, stage: Stage) -> Result<Option<Times>, KernelError> {
     Ok(Some(Times { figures, location: Some(location), yardstick: Some(yardstick), head }))
 }
 
+/// Puts the reference worker of the same blocks in the yardstick's place; launches without one are left out.
+fn to_reference(pair: &Pair<'_>, stage: Stage, figures: &mut Vec<LaunchFigure>) -> Result<(), KernelError> {
+    let duels = against_base::figures(pair, stage)?;
+    figures.retain_mut(|figure| {
+        let Some(duel) = duels.iter().find(|duel| duel.round == figure.round) else { return false };
+        figure.yardstick = Some(duel.figure.base_nanos);
+        figure.log_ratio = Some(duel.figure.log_ratio);
+        figure.nanos = duel.figure.head_nanos;
+        true
+    });
+    Ok(())
+}
+
 fn time_cell(context: &Context<'_>, pair: &Pair<'_>, stage: Stage) -> Option<Judged> {
     let information = matches!(stage.kind(), StageKind::Information);
     let mut finding = blank((pair.sample, pair.backend), stage, Metric::Time);
     finding.gating = if information { Gating::Information } else { context.time_gating(pair.backend) };
-    let times = times(pair, stage);
+    let times = times(pair, stage, context.by_reference && !information);
     if let Ok(Some(times)) = &times {
         finding.head = Some(Quantity::Nanoseconds(times.head));
         finding.launches = count(times.figures.len());
@@ -104,6 +121,11 @@ fn time_cell(context: &Context<'_>, pair: &Pair<'_>, stage: Stage) -> Option<Jud
     if let Some(failure) = pair.broken.get(&stage) {
         finding.verdict = Verdict::Broken((*failure).clone());
         finding.gating = Gating::Gates;
+    } else if pair.comparison == Comparison::Same {
+        if information {
+            return None;
+        }
+        same(pair, &mut finding);
     } else if let Some((reason, launches)) = unsupported(pair, stage) {
         unsupported_cell(context, pair, &mut finding, reason, launches);
     } else {
@@ -112,10 +134,49 @@ fn time_cell(context: &Context<'_>, pair: &Pair<'_>, stage: Stage) -> Option<Jud
             Ok(None) if information => return None,
             Ok(None) => finding.verdict = too_few(0, time::MIN_LAUNCHES),
             Ok(Some(_)) if information => {}
-            Ok(Some(times)) => measured_time(context, pair, &mut finding, times),
+            Ok(Some(times)) => {
+                measured_time(context, pair, &mut finding, times);
+                let compared = context.is_judged_by_base(pair) && by_base(context, pair, &mut finding);
+                if let (false, Comparison::Paired, Some(failure)) = (compared, pair.comparison, pair.base_failure) {
+                    finding.evidence.push(format!("not compared with the base, which is broken: {}", failure.kind));
+                }
+            }
         }
     }
     Some(Judged { finding, figures: times.ok().flatten().map(|times| times.figures).unwrap_or_default() })
+}
+
+/// A cell of a pair that is the same on both sides: nothing was launched, because nothing can differ.
+fn same(pair: &Pair<'_>, finding: &mut CellFinding) {
+    finding.against = Against::Base;
+    if let Some(Entry::Unsupported(reason)) = pair.entry(finding.cell.stage, Metric::Time) {
+        finding.verdict = Verdict::Unsupported(reason.clone());
+    }
+    finding
+        .evidence
+        .push("not measured: engine, module, options and the way to run are the same on both sides".to_owned());
+}
+
+/// Replaces the verdict against the committed baseline by the one against the base of this run, and keeps the former as
+/// evidence: that one crosses days, this one does not. Whether there was anything to compare with.
+fn by_base(context: &Context<'_>, pair: &Pair<'_>, finding: &mut CellFinding) -> bool {
+    let committed = finding.clone();
+    finding.evidence.clear();
+    finding.gating = Gating::Gates;
+    if !against_base::judge(context, pair, finding) {
+        *finding = committed;
+        return false;
+    }
+    if let (Some(change), Some(tolerance)) = (committed.change, &committed.tolerance) {
+        let beyond = matches!(committed.verdict, Verdict::Regressed | Verdict::Improved);
+        let allowance = (tolerance.tolerance.relative + tolerance.widened_by) * 100.0;
+        finding.evidence.push(format!(
+            "against the committed baseline {:+.1} %, {} its allowance of {allowance:.0} %",
+            change.relative * 100.0,
+            if beyond { "beyond" } else { "within" },
+        ));
+    }
+    true
 }
 
 /// Why the stage, or one that it needs, is unsupported, and in how many launches.
@@ -152,8 +213,18 @@ fn unsupported_cell(context: &Context<'_>, pair: &Pair<'_>, finding: &mut CellFi
             finding.verdict = Verdict::Regressed;
             finding.evidence.push(format!("was supported, and is not any more: {}", reason.escape_debug()));
         }
+        None if base_measured(pair, stage) => {
+            finding.verdict = Verdict::Regressed;
+            finding.against = Against::Base;
+            finding.evidence.push(format!("the base supports it: {}", reason.escape_debug()));
+        }
         None => finding.evidence.push("not in the baseline yet".to_owned()),
     }
+}
+
+fn base_measured(pair: &Pair<'_>, stage: Stage) -> bool {
+    let records = pair.duels.iter().filter_map(|duel| duel.base.stages.get(&stage));
+    records.into_iter().any(|record| pooling::unsupported(record).is_none())
 }
 
 fn measured_time(context: &Context<'_>, pair: &Pair<'_>, finding: &mut CellFinding, times: &Times) {
@@ -259,13 +330,34 @@ fn bytes_cell(context: &Context<'_>, pair: &Pair<'_>, stage: Stage, metric: Metr
     finding.launches = count(launches);
     finding.head = head.map(Quantity::Bytes);
     let entry = pair.entry(stage, metric);
+    if pair.comparison == Comparison::Same {
+        entry?;
+        same(pair, &mut finding);
+        return Some(Judged { finding, figures: Vec::new() });
+    }
     if let (None, Some(failure)) = (head, pair.broken.get(&stage)) {
         entry?;
         finding.verdict = Verdict::Broken((*failure).clone());
         finding.gating = Gating::Gates;
     } else if let Some(head) = head {
         finding.measured = Some(Entry::Bytes(head));
-        measured_bytes(context, &mut finding, entry, head);
+        let by_base = base_bytes(pair, metric).filter(|_| context.is_judged_by_base(pair));
+        match (entry, by_base) {
+            (None, Some(base)) => {
+                finding.against = Against::Base;
+                finding.gating = Gating::Gates;
+                measured_bytes(context, &mut finding, Some(&Entry::Bytes(base)), head);
+            }
+            (entry, base) => {
+                measured_bytes(context, &mut finding, entry, head);
+                if let (Some(Entry::Bytes(committed)), Some(base)) = (entry, base)
+                    && base == head
+                    && *committed != head
+                {
+                    finding.evidence.push("the base of this run has this figure too; the baseline is older".to_owned());
+                }
+            }
+        }
     } else {
         entry?;
         if let Some((reason, _)) = unsupported(pair, stage) {
@@ -277,6 +369,17 @@ fn bytes_cell(context: &Context<'_>, pair: &Pair<'_>, stage: Stage, metric: Metr
         }
     }
     Some(Judged { finding, figures: Vec::new() })
+}
+
+/// The base's artifact size, or the median of what its compiles added to the memory.
+fn base_bytes(pair: &Pair<'_>, metric: Metric) -> Option<Bytes> {
+    let bases = pair.duels.iter().map(|duel| duel.base);
+    if metric == Metric::Size {
+        bases.filter_map(|base| Some(base.stages.get(&Stage::Serialize)?.artifact.as_ref()?.size)).max()
+    } else {
+        let growths = bases.filter_map(|base| Some(base.stages.get(&Stage::Compile)?.memory?.growth()));
+        exact::median(growths.collect())
+    }
 }
 
 fn measured_bytes(context: &Context<'_>, finding: &mut CellFinding, entry: Option<&Entry>, head: Bytes) {

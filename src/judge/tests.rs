@@ -1,9 +1,11 @@
 //! The judge as a whole: results in, findings out.
 
+mod compare;
 mod fixtures;
 mod odd;
+mod paired;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::time::MAX_LOOKS;
 use super::{judge, undecided};
@@ -15,10 +17,16 @@ use crate::model::sample::OptLevel;
 use crate::model::settings::FailOn;
 use crate::model::verdict::InconclusiveReason;
 use crate::model::{
-    BaselineKey, Bytes, Entry, Failure, FailureKind, Metric, Nanos, Results, Run, SampleId, Stage, Tier, Verdict,
+    BackendId, BaselineKey, Bytes, Entry, Failure, FailureKind, Metric, Nanos, Results, Run, SampleId, Stage, Tier,
+    Verdict,
 };
 
 use self::fixtures::*;
+
+/// These stages of the one pair.
+fn open(stages: &[Stage]) -> BTreeMap<(SampleId, BackendId), BTreeSet<Stage>> {
+    BTreeMap::from([((sample_id(), backend_id()), stages.iter().copied().collect())])
+}
 
 #[test]
 fn unchanged_code_passes_on_a_machine_of_any_speed() {
@@ -33,7 +41,7 @@ fn unchanged_code_passes_on_a_machine_of_any_speed() {
         assert!((nanos(compile.base) / (1e6 * machine) - 1.0).abs() < 1e-6, "{compile:?}");
         let change = compile.change.unwrap();
         assert!((nanos(compile.head) / nanos(compile.base) - 1.0 - change.relative).abs() < 1e-9);
-        assert_eq!(undecided(&results), BTreeSet::new());
+        assert_eq!(undecided(&results), BTreeMap::new());
     }
 }
 
@@ -71,8 +79,7 @@ fn a_red_of_one_round_is_not_one_yet() {
     }
     let compile = time(&results, Stage::Compile);
     assert_eq!(compile.verdict, Verdict::Inconclusive(InconclusiveReason::NotConfirmed));
-    let pair = (sample_id(), backend_id());
-    assert_eq!(undecided(&results), BTreeSet::from([pair]));
+    assert_eq!(undecided(&results), open(&STAGES));
     let findings = judge(&results);
     assert_eq!(findings.outcome, Outcome::Pass);
     assert!(findings.notes.iter().any(|note| note.contains("did not confirm")), "{:?}", findings.notes);
@@ -80,29 +87,29 @@ fn a_red_of_one_round_is_not_one_yet() {
 
 #[test]
 fn more_launches_are_asked_for_while_they_help() {
-    let pair = BTreeSet::from([(sample_id(), backend_id())]);
+    let pair = open(&STAGES);
     assert_eq!(undecided(&results(vec![])), pair);
     assert_eq!(undecided(&results(vec![launch(0, 1.0, 1.0)])), pair);
-    let mut open = quiet(1.03);
-    open.header.settings.thresholds[0].tolerance.relative = 0.01;
-    assert_eq!(undecided(&open), pair);
+    let mut wide = quiet(1.03);
+    wide.header.settings.thresholds[0].tolerance.relative = 0.01;
+    assert_eq!(undecided(&wide), pair);
     // A failed pair is not launched again.
-    let mut failed = open.clone();
+    let mut failed = wide.clone();
     failed.launches[0].failure = Some(Failure { stage: None, kind: FailureKind::Flood, detail: String::new() });
-    assert_eq!(undecided(&failed), BTreeSet::new());
+    assert_eq!(undecided(&failed), BTreeMap::new());
     // Nor one that had all the looks that the level pays for.
-    open.launches = (0..MAX_LOOKS).map(|round| launch(round, 1.03, 1.0)).collect();
-    base_of(&mut open).cells.values_mut().for_each(|entry| {
+    wide.launches = (0..MAX_LOOKS).map(|round| launch(round, 1.03, 1.0)).collect();
+    base_of(&mut wide).cells.values_mut().for_each(|entry| {
         if let Entry::Time { launches, .. } = entry {
             *launches = 2;
         }
     });
-    assert!(matches!(time(&open, Stage::Compile).verdict, Verdict::Inconclusive(_)));
-    assert_eq!(undecided(&open), BTreeSet::new());
+    assert!(matches!(time(&wide, Stage::Compile).verdict, Verdict::Inconclusive(_)));
+    assert_eq!(undecided(&wide), BTreeMap::new());
     // Nor for the sake of cells that only advise.
     let mut advisory = results(vec![launch(0, 1.0, 1.0)]);
     base_of(&mut advisory).runner = class("B");
-    assert_eq!(undecided(&advisory), BTreeSet::new());
+    assert_eq!(undecided(&advisory), BTreeMap::new());
 }
 
 #[test]

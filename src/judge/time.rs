@@ -57,8 +57,8 @@ pub const SPREAD_PRIOR: f64 = 0.03;
 pub const SPREAD_PRIOR_FREEDOM: f64 = 5.0;
 
 /// The tolerance of a committed time is widened by this many deviations between runs. The difference of two runs deviates
-/// by √2 of one, so this is 2.1 of its deviations, and the tolerance itself comes on top.
-pub const SPREAD_FACTOR: f64 = 3.0;
+/// by √2 of one, so this is 2.8 of its deviations, and the tolerance itself comes on top.
+pub const SPREAD_FACTOR: f64 = 4.0;
 
 /// Changes are shown up to this many times the baseline, so that no figure overflows on its way through a file.
 const MOST_CHANGE: f64 = 1e9;

@@ -75,12 +75,12 @@ impl Cancel {
     }
 
     /// Takes a worker group among those that a second signal kills.
-    pub(super) fn enter(&self, group: Pid) {
+    pub fn enter(&self, group: Pid) {
         self.groups().push(group);
     }
 
     /// Takes it out again; to be called before the leader is reaped.
-    pub(super) fn leave(&self, group: Pid) {
+    pub fn leave(&self, group: Pid) {
         self.groups().retain(|live| *live != group);
     }
 

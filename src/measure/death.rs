@@ -71,7 +71,8 @@ pub(super) fn excerpt(bytes: &[u8]) -> String {
 }
 
 /// Untrusted bytes as lines without control characters, none of them empty.
-pub(super) fn printable(bytes: &[u8]) -> String {
+#[must_use]
+pub fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let lines: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(escape_controls).collect();
     lines.join("\n")

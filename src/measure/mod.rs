@@ -4,7 +4,7 @@ pub mod cancel;
 pub mod child;
 mod conversation;
 pub mod cores;
-mod death;
+pub mod death;
 pub mod duel;
 pub mod footing;
 pub mod journal;

@@ -64,7 +64,10 @@ pub(super) fn command(order: &Order<'_>) -> io::Result<(Command, Option<u32>)> {
 
 /// This executable, even when the file was replaced by a rebuild since it was started: both sides of a run must be
 /// one and the same program.
-fn own_executable() -> io::Result<PathBuf> {
+///
+/// # Errors
+/// When the system does not say where it lies.
+pub fn own_executable() -> io::Result<PathBuf> {
     let link = Path::new("/proc/self/exe");
     if link.exists() { Ok(link.to_owned()) } else { std::env::current_exe() }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::baseline::Entry;
+use super::baseline::{Entry, Scatter};
 use super::ids::{BackendId, Cell, SampleId};
 use super::settings::Tolerance;
 use super::stage::Stage;
@@ -28,6 +28,9 @@ pub struct Findings {
     /// What the null controls of the run showed, by stage; empty without a base.
     #[serde(default)]
     pub controls: Vec<Control>,
+    /// How far pairs of launches scattered in this run, by backend and stage: what an update adds to the baseline's.
+    #[serde(default)]
+    pub scatter: BTreeMap<BackendId, BTreeMap<Stage, Scatter>>,
 }
 
 /// The null controls of a stage, all samples and backends together: the base against itself in the head's schedule.

@@ -4,6 +4,7 @@
 //! plain serializable value, so that each step of the flow can be rerun from a saved file.
 
 pub mod baseline;
+pub mod compared;
 pub mod cpu;
 pub mod findings;
 pub mod ids;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::baseline::Baseline;
+use super::baseline::{Baseline, TimeReference};
 use super::ids::{BackendId, SampleId};
 use super::machine::Machine;
 use super::observation::Launch;
@@ -50,6 +50,20 @@ pub struct Header {
     /// What the head is compared with in this very run, if with anything.
     #[serde(default)]
     pub base: Option<Base>,
+}
+
+impl Header {
+    /// What this run's times are ratios to, where they are to be committed: the reference worker where there is one, else the
+    /// yardstick.
+    #[must_use]
+    pub fn time_reference(&self) -> TimeReference {
+        match self.base.as_ref().map(|base| &base.kind) {
+            Some(BaseKind::Reference { sha256 }) => TimeReference::Worker { sha256: sha256.clone() },
+            Some(BaseKind::Worker { .. } | BaseKind::Revision { .. } | BaseKind::Itself) | None => {
+                TimeReference::Yardstick { version: self.yardstick }
+            }
+        }
+    }
 }
 
 /// The other side of a paired run: what was measured in the same blocks as the head.

@@ -23,6 +23,16 @@ pub struct Sample {
     pub tier: Tier,
     pub description: Option<String>,
     pub run: Run,
+    #[serde(default)]
+    pub run_files: RunFiles,
+}
+
+/// What the files that a run names held when the configuration was read, as lower-case hexadecimal SHA-256: their paths differ
+/// between two checkouts of the same content.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunFiles {
+    pub stdin: Option<String>,
+    pub stdout: Option<String>,
 }
 
 /// How a sample is executed.

@@ -1,5 +1,6 @@
 //! Which cells a run measures, and in which order. Pure: the seed decides every choice.
 
+pub mod comparison;
 pub mod cost;
 mod select;
 

@@ -127,6 +127,7 @@ mod tests {
             size: Bytes(1),
             tier,
             description: None,
+            run_files: Default::default(),
             run,
         }
     }

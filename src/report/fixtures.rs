@@ -2,10 +2,12 @@
 
 mod run;
 
-pub use run::{entries, fill};
+pub use run::{base, entries, fill};
 
-use crate::model::findings::{Change, EffectiveTolerance, Gating, Outcome, PairFailure, Quantity, Spending, TradeOff};
-use crate::model::results::EndReason;
+use crate::model::findings::{
+    Against, Change, Control, EffectiveTolerance, Gating, Outcome, PairFailure, Quantity, Spending, TradeOff,
+};
+use crate::model::results::{Comparison, EndReason};
 use crate::model::settings::FailOn;
 use crate::model::verdict::InconclusiveReason;
 use crate::model::{
@@ -108,6 +110,7 @@ impl Fixture {
             tradeoffs: tradeoffs(backends, samples.len()),
             notes: Vec::new(),
             controls: Vec::new(),
+            scatter: Default::default(),
             spending: Spending {
                 elapsed: Nanos(192_000_000_000),
                 measuring: Nanos(167_000_000_000),
@@ -224,6 +227,78 @@ impl Fixture {
         fixture
     }
 
+    /// A run against a revision: times against the base, sizes and memory against the baselines. One sample is the same on both
+    /// sides, one pair has no base; a time and a size regressed, one time moved alone, one is undecided, one improved.
+    pub fn paired() -> Self {
+        let mut fixture = Self::pass();
+        fixture.results.header.base = Some(base(&fixture.results));
+        for pair in &mut fixture.results.header.plan {
+            pair.comparison = match (pair.sample.as_str(), pair.backend.as_str()) {
+                ("markdown", _) => Comparison::Same,
+                ("contract", "llvm") => Comparison::Alone,
+                _ => Comparison::Paired,
+            };
+        }
+        fixture
+            .findings
+            .cells
+            .retain(|f| f.cell.sample.as_str() != "markdown" || f.cell.stage.kind() == StageKind::Gating);
+        for finding in fixture.findings.cells.iter_mut().filter(|f| f.cell.sample.as_str() == "markdown") {
+            same(finding);
+        }
+        for finding in &mut fixture.findings.cells {
+            let alone = finding.cell.sample.as_str() == "contract" && finding.cell.backend.as_str() == "llvm";
+            if finding.head.is_some()
+                && finding.cell.metric == Metric::Time
+                && finding.cell.stage.is_measured()
+                && !alone
+            {
+                finding.against = Against::Base;
+                finding.launches = 12;
+            }
+        }
+        fixture.change("contract", "cranelift", Stage::Compile, Metric::Time, 0.067).evidence =
+            vec!["the artifact changed, its size by +1.84 %".to_owned()];
+        fixture.change("contract", "cranelift", Stage::Serialize, Metric::Size, 0.0184);
+        fixture.change("contract", "singlepass", Stage::Instantiate, Metric::Time, 0.024).verdict =
+            Verdict::Inconclusive(InconclusiveReason::TimeAlone { change: 0.024, allowance: 0.03 });
+        fixture.change("fibonacci", "llvm", Stage::Validate, Metric::Time, 0.041).verdict =
+            Verdict::Inconclusive(InconclusiveReason::NotConfirmed);
+        fixture.change("fibonacci", "llvm", Stage::Serialize, Metric::Time, -0.09);
+        fixture.change("fibonacci", "llvm", Stage::Execute, Metric::Time, -0.11);
+        fixture.findings.controls =
+            vec![control(Stage::Compile, 0.001, false), control(Stage::Instantiate, 0.003, false)];
+        fixture.settle();
+        fixture
+    }
+
+    /// A run against a revision whose null controls moved.
+    pub fn biased() -> Self {
+        let mut fixture = Self::paired();
+        fixture.findings.controls[1] = control(Stage::Instantiate, 0.021, true);
+        let times = fixture.findings.cells.iter_mut().filter(|f| f.against == Against::Base && f.head.is_some());
+        for finding in times.filter(|f| f.cell.stage == Stage::Instantiate) {
+            finding.verdict = Verdict::Inconclusive(InconclusiveReason::BiasedControl { bias: 0.021 });
+        }
+        fixture.settle();
+        fixture
+    }
+
+    /// A run of which nothing had to be measured.
+    pub fn unchanged() -> Self {
+        let mut fixture = Self::paired();
+        fixture.results.header.plan.iter_mut().for_each(|pair| pair.comparison = Comparison::Same);
+        fixture.results.launches.clear();
+        fixture.findings.cells = Self::pass().findings.cells;
+        fixture.findings.cells.retain(|f| f.cell.stage.kind() == StageKind::Gating);
+        fixture.findings.cells.iter_mut().for_each(same);
+        fixture.findings.tradeoffs.clear();
+        fixture.findings.controls.clear();
+        fixture.findings.spending = Spending { elapsed: Nanos(310_000_000), ..Spending::default() };
+        fixture.settle();
+        fixture
+    }
+
     /// A worker that died with hostile last words, one that hung, and a wrong output.
     pub fn broken() -> Self {
         let mut fixture = Self::regressions();
@@ -287,6 +362,18 @@ impl Fixture {
 pub const HOSTILE: &str = "\u{1b}[2J\u{1b}[31mPASS\u{1b}[0m all fine\r\n</pre></details><script>alert(1)</script> <!-- hidden\n\
     @octocat fixes #123 | GH-7 ![x](https://evil.example/x.png) `code` ```\n\
     thread 'main' panicked at src/lib.rs:3:\t\u{202e}desrever\u{7}";
+
+/// As the judge has a cell of a pair that is the same on both sides.
+fn same(finding: &mut CellFinding) {
+    let why = "not measured: engine, module, options and the way to run are the same on both sides".to_owned();
+    let bare =
+        CellFinding { cell: finding.cell.clone(), against: Against::Base, evidence: vec![why], ..finding.clone() };
+    *finding = CellFinding { base: None, head: None, change: None, tolerance: None, launches: 0, ..bare };
+}
+
+fn control(stage: Stage, relative: f64, biased: bool) -> Control {
+    Control { stage, pairs: 12, change: Change { relative, low: relative - 0.005, high: relative + 0.005 }, biased }
+}
 
 fn tradeoffs(backends: &[&str], samples: usize) -> Vec<TradeOff> {
     backends

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::model::findings::{Outcome, PairFailure, Spending, TradeOff};
-use crate::model::results::End;
+use crate::model::compared::Compared;
+use crate::model::findings::{Control, Outcome, PairFailure, Spending, TradeOff};
+use crate::model::results::{Base, BaseKind, End, PlannedPair};
 use crate::model::sample::{BackendOptions, EngineSpec};
 use crate::model::settings::Effort;
 use crate::model::{
@@ -29,6 +30,10 @@ struct Report<'a> {
     tradeoffs: &'a [TradeOff],
     notes: &'a [String],
     spending: Spending,
+    controls: &'a [Control],
+    /// Of two runs side by side only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compared: Option<&'a Compared>,
 }
 
 #[derive(Serialize)]
@@ -43,7 +48,16 @@ struct Run<'a> {
     settings: &'a Settings,
     samples: Vec<SampleEntry<'a>>,
     backends: Vec<BackendEntry<'a>>,
+    plan: &'a [PlannedPair],
+    base: Option<BaseEntry<'a>>,
     end: End,
+}
+
+#[derive(Serialize)]
+struct BaseEntry<'a> {
+    kind: &'a BaseKind,
+    samples: Vec<SampleEntry<'a>>,
+    backends: Vec<BackendEntry<'a>>,
 }
 
 #[derive(Serialize)]
@@ -82,12 +96,33 @@ fn backend(backend: &BackendSpec) -> BackendEntry<'_> {
     BackendEntry { id: &backend.id, engine, compiler: &backend.compiler, options: &backend.options }
 }
 
+fn base(base: &Base) -> BaseEntry<'_> {
+    BaseEntry {
+        kind: &base.kind,
+        samples: base.samples.iter().map(sample).collect(),
+        backends: base.backends.iter().map(backend).collect(),
+    }
+}
+
 /// The report as indented JSON, ending in a line break. Figures that are not finite are `null`.
 ///
 /// # Panics
 /// Never: writing JSON to memory fails only for maps whose keys are not strings, and the report has none.
 #[must_use]
 pub fn render(results: &Results, findings: &Findings) -> String {
+    written(results, findings, None)
+}
+
+/// The report on two runs side by side, of which `results` are the second.
+///
+/// # Panics
+/// Never, as [`render`].
+#[must_use]
+pub fn render_side_by_side(results: &Results, findings: &Findings, compared: &Compared) -> String {
+    written(results, findings, Some(compared))
+}
+
+fn written(results: &Results, findings: &Findings, compared: Option<&Compared>) -> String {
     let header = &results.header;
     let report = Report {
         version: REPORT_VERSION,
@@ -104,6 +139,8 @@ pub fn render(results: &Results, findings: &Findings) -> String {
             settings: &header.settings,
             samples: header.samples.iter().map(sample).collect(),
             backends: header.backends.iter().map(backend).collect(),
+            plan: &header.plan,
+            base: header.base.as_ref().map(base),
             end: results.end,
         },
         counts: &findings.counts,
@@ -112,6 +149,8 @@ pub fn render(results: &Results, findings: &Findings) -> String {
         tradeoffs: &findings.tradeoffs,
         notes: &findings.notes,
         spending: findings.spending,
+        controls: &findings.controls,
+        compared,
     };
     let mut text = serde_json::to_string_pretty(&report).expect("every key of the report is a string");
     text.push('\n');

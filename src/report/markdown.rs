@@ -5,7 +5,9 @@
 //! section says how many are missing. Does not know where the text goes; a sticky comment's marker is the forge's to add.
 
 use super::escape;
-use super::view::{Broken, COMPOSITES, CellRow, Row, Rows, Step, Summary, TRADEOFFS, Tone, View};
+use super::view::{
+    Broken, COMPOSITES, CellRow, Fact, Row, Rows, Step, Summary, TIME_ALONE, TIMES, TRADEOFFS, Tone, View,
+};
 
 /// Size in bytes that a report stays below. GitHub takes 65,536 characters in a comment; the rest is left to whoever posts.
 pub const BUDGET: usize = 60_000;
@@ -49,12 +51,15 @@ pub fn render_within(view: &View, budget: usize) -> String {
 enum Rank {
     Broken,
     Regressed,
+    TimeAlone,
     Advisory,
     Inconclusive,
+    Differences,
     Notes,
     TradeOffs,
     Summaries,
     Improved,
+    Times,
     Composites,
     Cells,
 }
@@ -108,12 +113,22 @@ fn head(view: &View) -> String {
     };
     let mut text = format!("## {sign} {}: {}\n\n", headline.word, escape::markdown(&headline.sentence));
     let counts: Vec<_> = view.counts.iter().map(|count| format!("**{}** {}", count.number, count.name)).collect();
-    text += &counts.join(" · ");
-    text += "\n\n";
-    for fact in &view.environment {
-        text += &format!("- {}: {}\n", fact.label, escape::markdown(&fact.text));
+    if !headline.compared.is_empty() {
+        text += &facts(&headline.compared);
+        text += "\n";
     }
-    text
+    if !counts.is_empty() {
+        text += &counts.join(" · ");
+        text += "\n\n";
+    }
+    for warning in &view.warnings {
+        text += &format!("> ⚠️ **{}**\n\n", escape::markdown(warning));
+    }
+    text + &facts(&view.environment)
+}
+
+fn facts(facts: &[Fact]) -> String {
+    facts.iter().map(|fact| format!("- {}: {}\n", fact.label, escape::markdown(&fact.text))).collect()
 }
 
 fn foot(steps: &[Step]) -> String {
@@ -129,18 +144,23 @@ fn foot(steps: &[Step]) -> String {
 
 fn sections(view: &View) -> Vec<Section> {
     let mut sections = Vec::new();
+    sections.extend(list(Rank::Differences, "### A and B differ\n\n", &view.differences, "difference"));
     sections.extend(broken(&view.broken));
+    let rows = |rank, open: &str, close, cells| rows(rank, open, close, cells, view.sides);
     sections.extend(rows(Rank::Regressed, "### Regressed\n\n", "", &view.regressed));
+    sections.extend(rows(Rank::TimeAlone, &format!("### {TIME_ALONE}\n\n"), "", &view.time_alone));
     let advisory = "### Advisory: beyond the tolerance, but does not fail the run\n\n";
     sections.extend(rows(Rank::Advisory, advisory, "", &view.advisory));
     sections.extend(rows(Rank::Inconclusive, "### Inconclusive\n\n", "", &view.inconclusive));
     let improved = folded(&format!("Improved ({})", view.improved.rows.len()));
     sections.extend(rows(Rank::Improved, &improved, UNFOLD, &view.improved));
+    let times = Rows { common: Vec::new(), rows: view.times.clone() };
+    sections.extend(rows(Rank::Times, &folded(&format!("{TIMES} ({})", times.rows.len())), UNFOLD, &times));
     sections.extend(view.summaries.iter().map(summary));
     sections.extend(tradeoffs(view));
     sections.extend(composites(view));
-    sections.extend(cells(&view.cells));
-    sections.extend(notes(&view.notes));
+    sections.extend(cells(&view.cells, view.sides));
+    sections.extend(list(Rank::Notes, "### Notes\n\n", &view.notes, "note"));
     sections
 }
 
@@ -194,29 +214,32 @@ fn section(
     (!rows.is_empty()).then(|| Section { rank, open: format!("\n{open}"), rows, close, noun, taken: 0 })
 }
 
-fn rows(rank: Rank, open: &str, close: &'static str, rows: &Rows) -> Option<Section> {
+fn rows(rank: Rank, open: &str, close: &'static str, rows: &Rows, sides: [&str; 2]) -> Option<Section> {
     let mut open = open.to_owned();
     for text in &rows.common {
         open += &format!("{}\n\n", escape::markdown(text));
     }
     let explained = rows.rows.iter().any(|row| !row.evidence.is_empty());
     let limited = rows.rows.iter().any(|row| !row.used.is_empty());
-    let mut columns = vec![("cell", false), ("base → head", true), ("change", true)];
+    let marked = rows.rows.iter().any(|row| !row.against.is_empty());
+    let figures = sides.join(" → ");
+    let mut columns = vec![("cell", false)];
+    columns.extend(marked.then_some(("against", false)));
+    columns.extend([(figures.as_str(), true), ("change", true)]);
     columns.extend(limited.then_some(("limit used", true)));
     columns.extend(explained.then_some(("evidence", false)));
     open += &table_head(&columns);
-    section(rank, &open, rows.rows.iter().map(|row| judged(row, limited, explained)), close, "cell")
+    section(rank, &open, rows.rows.iter().map(|row| judged(row, marked, limited, explained)), close, "cell")
 }
 
 /// A judged cell. Few and wide columns, so that the evidence has room beside the figures.
-fn judged(row: &Row, limited: bool, explained: bool) -> String {
+fn judged(row: &Row, marked: bool, limited: bool, explained: bool) -> String {
     let interval = row.interval.as_ref().map(|interval| format!(" {}", figure(interval))).unwrap_or_default();
     let names = [&row.backend, &row.sample, &row.what].map(|name| escape::markdown(name).replace(' ', "\u{a0}"));
-    let mut cells = vec![
-        names.join("\u{a0}· "),
-        figure(&format!("{} → {}", row.base, row.head)),
-        format!("**{}**{interval}", figure(&row.change)),
-    ];
+    let mut cells = vec![names.join("\u{a0}· ")];
+    cells.extend(marked.then(|| row.against.to_owned()));
+    cells.push(figure(&format!("{} → {}", row.base, row.head)));
+    cells.push(format!("**{}**{interval}", figure(&row.change)));
     if limited {
         cells.push(figure(&format!("{} of {}", row.used, row.tolerance)));
     }
@@ -276,25 +299,22 @@ fn composites(view: &View) -> Option<Section> {
     section(Rank::Composites, &open, rows, UNFOLD, "row")
 }
 
-fn cells(cells: &[CellRow]) -> Option<Section> {
-    let texts = ["sample", "backend", "stage", "verdict"].map(|name| (name, false));
-    let columns = [texts.as_slice(), &["base", "head", "change"].map(|name| (name, true))].concat();
+fn cells(cells: &[CellRow], sides: [&str; 2]) -> Option<Section> {
+    let marked = cells.iter().any(|row| !row.against.is_empty());
+    let mut columns: Vec<_> = ["sample", "backend", "stage", "verdict"].map(|name| (name, false)).into();
+    columns.extend(marked.then_some(("against", false)));
+    columns.extend([sides[0], sides[1], "change"].map(|name| (name, true)));
     let open = folded(&format!("All cells ({})", cells.len())) + &table_head(&columns);
     let rows = cells.iter().map(|row| {
-        table_row(&[
-            escape::markdown(&row.sample),
-            escape::markdown(&row.backend),
-            escape::markdown(&row.what),
-            escape::markdown(&row.verdict),
-            figure(&row.base),
-            figure(&row.head),
-            figure(&row.change),
-        ])
+        let mut texts: Vec<_> =
+            [&row.sample, &row.backend, &row.what, &row.verdict].map(|text| escape::markdown(text)).into();
+        texts.extend(marked.then(|| row.against.to_owned()));
+        texts.extend([&row.base, &row.head, &row.change].map(|text| figure(text)));
+        table_row(&texts)
     });
     section(Rank::Cells, &open, rows, UNFOLD, "cell")
 }
 
-fn notes(notes: &[String]) -> Option<Section> {
-    let rows = notes.iter().map(|note| format!("- {}\n", escape::markdown(note)));
-    section(Rank::Notes, "### Notes\n\n", rows, "", "note")
+fn list(rank: Rank, open: &str, lines: &[String], noun: &'static str) -> Option<Section> {
+    section(rank, open, lines.iter().map(|line| format!("- {}\n", escape::markdown(line))), "", noun)
 }

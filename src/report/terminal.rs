@@ -8,8 +8,8 @@ use console::Style as Ansi;
 use super::escape;
 use super::table::{Column, Table, wrap};
 use super::view::{
-    Broken, COMPOSITES, CellRow, Composite, Fact, Headline, Row, Rows, Step, Summary, TRADEOFFS, Tone, TradeOffRow,
-    View,
+    BY_BASE, Broken, COMPOSITES, CellRow, Composite, Count, Fact, Headline, Row, Rows, Step, Summary, TIME_ALONE,
+    TIMES, TRADEOFFS, Tone, TradeOffRow, View,
 };
 
 /// How to render for a terminal.
@@ -33,6 +33,10 @@ impl Default for Style {
 const LEAST_WIDTH: usize = 60;
 /// Rows of a section that a person reads; `--verbose` shows all.
 const MOST_ROWS: usize = 40;
+/// Stands beside what was compared with the base, where other rows were not: two that took turns.
+const MARK: &str = "⇄";
+/// Times of two runs that are only shown.
+const MOST_TIMES: usize = 20;
 /// Rows of good news.
 const MOST_IMPROVED: usize = 10;
 
@@ -41,23 +45,28 @@ const MOST_IMPROVED: usize = 10;
 pub fn render(view: &View, style: &Style) -> String {
     let mut page = Page { text: String::new(), style: Style { width: style.width.max(LEAST_WIDTH), ..*style } };
     page.headline(&view.headline);
-    let counts: Vec<_> = view.counts.iter().map(|c| page.paint(c.tone, &format!("{} {}", c.number, c.name))).collect();
-    page.line(&format!("  {}", counts.join(" · ")));
+    page.counts(&view.counts);
+    page.warnings(&view.warnings);
     page.facts(&view.environment);
+    page.list("A and B differ", &view.differences);
     page.broken(&view.broken);
-    page.rows(Tone::Bad, "Regressed", &view.regressed, MOST_ROWS);
-    page.rows(Tone::Caution, "Advisory: beyond the tolerance, but does not fail the run", &view.advisory, MOST_ROWS);
-    page.rows(Tone::Caution, "Inconclusive", &view.inconclusive, MOST_ROWS);
-    page.rows(Tone::Good, "Improved", &view.improved, MOST_IMPROVED);
+    let sides = view.sides;
+    let mut rows = |tone, title, rows, most| page.rows(tone, title, rows, most, sides);
+    rows(Tone::Bad, "Regressed", &view.regressed, MOST_ROWS);
+    rows(Tone::Caution, TIME_ALONE, &view.time_alone, MOST_ROWS);
+    rows(Tone::Caution, "Advisory: beyond the tolerance, but does not fail the run", &view.advisory, MOST_ROWS);
+    rows(Tone::Caution, "Inconclusive", &view.inconclusive, MOST_ROWS);
+    rows(Tone::Good, "Improved", &view.improved, MOST_IMPROVED);
+    page.times(&view.times, sides);
     for summary in &view.summaries {
         page.summary(summary);
     }
     page.composites(&view.composites);
     page.tradeoffs(&view.tradeoffs);
     if page.style.verbose {
-        page.cells(&view.cells);
+        page.cells(&view.cells, sides);
     }
-    page.notes(&view.notes);
+    page.list("Notes", &view.notes);
     page.steps(&view.steps);
     page.text
 }
@@ -107,7 +116,40 @@ impl Page {
             let lead = if at == 0 { format!("{word}  ") } else { " ".repeat(hang) };
             self.line(&format!("{lead}{}", self.bold(line)));
         }
-        self.line("");
+        self.facts(&headline.compared);
+    }
+
+    /// As many to a line as there is room for.
+    fn counts(&mut self, counts: &[Count]) {
+        let mut lines: Vec<(String, usize)> = Vec::new();
+        for count in counts {
+            let text = format!("{} {}", count.number, count.name);
+            let width = text.len() + 3;
+            let shown = self.paint(count.tone, &text);
+            match lines.last_mut().filter(|(_, filled)| filled + width + 2 <= self.style.width) {
+                Some((line, filled)) => {
+                    *line += &format!(" · {shown}");
+                    *filled += width;
+                }
+                None => lines.push((shown, text.len())),
+            }
+        }
+        if !lines.is_empty() {
+            self.line("");
+        }
+        lines.iter().for_each(|(line, _)| self.line(&format!("  {line}")));
+    }
+
+    fn warnings(&mut self, warnings: &[String]) {
+        for warning in warnings {
+            self.line("");
+            let lines = wrap(&escape::terminal(warning), self.style.width.saturating_sub(4));
+            for (at, line) in lines.iter().enumerate() {
+                let lead = if at == 0 { "  ! " } else { "    " };
+                let text = self.bold(&self.paint(Tone::Caution, &format!("{lead}{line}")));
+                self.line(&text);
+            }
+        }
     }
 
     fn title(&mut self, tone: Tone, title: &str) {
@@ -117,6 +159,9 @@ impl Page {
     }
 
     fn facts(&mut self, facts: &[Fact]) {
+        if facts.is_empty() {
+            return;
+        }
         self.line("");
         let hang = facts.iter().map(|fact| fact.label.len()).max().unwrap_or(0) + 2;
         for fact in facts {
@@ -148,7 +193,7 @@ impl Page {
         }
     }
 
-    fn rows(&mut self, tone: Tone, title: &str, rows: &Rows, most: usize) {
+    fn rows(&mut self, tone: Tone, title: &str, rows: &Rows, most: usize, sides: [&str; 2]) {
         if rows.rows.is_empty() {
             return;
         }
@@ -156,8 +201,13 @@ impl Page {
         for text in &rows.common {
             self.wrapped(Tone::Quiet, 2, 0, "", text);
         }
+        if rows.rows.iter().any(|row| row.against == BY_BASE) {
+            let legend =
+                format!("{MARK} against the base, measured in this run; the others against the committed baseline");
+            self.wrapped(Tone::Quiet, 2, 0, "", &legend);
+        }
         let shown = if self.style.verbose { rows.rows.len() } else { rows.rows.len().min(most) };
-        let table = row_table(&rows.rows[..shown]);
+        let table = row_table(&rows.rows[..shown], sides);
         if table.width() + 2 <= self.style.width {
             let lines = table.lines(self.style.width, |tone, text| self.paint(tone, text));
             let mut lines = lines.iter();
@@ -174,9 +224,35 @@ impl Page {
         self.more(rows.rows.len() - shown, "cell");
     }
 
+    /// Times of two runs, a line each whatever their length: names are cut, figures are what one compares.
+    fn times(&mut self, rows: &[Row], sides: [&str; 2]) {
+        if rows.is_empty() {
+            return;
+        }
+        self.title(Tone::Plain, TIMES);
+        let shown = if self.style.verbose { rows.len() } else { rows.len().min(MOST_TIMES) };
+        let mut table = Table::new(&[
+            (Column::Name, "sample"),
+            (Column::Name, "backend"),
+            (Column::Name, "stage"),
+            (Column::Figure, sides[0]),
+            (Column::Figure, sides[1]),
+            (Column::Figure, "change"),
+            (Column::Text, ""),
+        ]);
+        for row in &rows[..shown] {
+            let interval = row.interval.as_deref().unwrap_or_default();
+            let texts = [&row.sample, &row.backend, &row.what, &row.base, &row.head, &row.change, interval];
+            table.push(texts.map(|text| (escape::terminal(text), row.tone)).into());
+        }
+        self.table(&table);
+        self.more(rows.len() - shown, "cell");
+    }
+
     /// A row over several lines, where one would not fit.
     fn stacked(&mut self, row: &Row) {
-        self.wrapped(Tone::Plain, 2, 0, "", &format!("{} · {} · {}", row.backend, row.sample, row.what));
+        let name = format!("{} · {} · {} {}", row.backend, row.sample, row.what, mark(row));
+        self.wrapped(Tone::Plain, 2, 0, "", name.trim_end());
         let interval = row.interval.as_ref().map(|interval| format!(" {interval}")).unwrap_or_default();
         let used = if row.used.is_empty() { String::new() } else { format!(", {} used", row.used) };
         let limit = format!("{} → {} · limit {}{used}", row.base, row.head, row.tolerance);
@@ -241,7 +317,7 @@ impl Page {
         self.table(&table);
     }
 
-    fn cells(&mut self, cells: &[CellRow]) {
+    fn cells(&mut self, cells: &[CellRow], sides: [&str; 2]) {
         if cells.is_empty() {
             return;
         }
@@ -250,27 +326,29 @@ impl Page {
             (Column::Name, "sample"),
             (Column::Name, "backend"),
             (Column::Name, "stage"),
-            (Column::Figure, "base"),
-            (Column::Figure, "head"),
+            (Column::Text, "against"),
+            (Column::Figure, sides[0]),
+            (Column::Figure, sides[1]),
             (Column::Figure, "change"),
             (Column::Text, "verdict"),
         ]);
         for row in cells {
-            let texts = [&row.sample, &row.backend, &row.what, &row.base, &row.head, &row.change];
+            let texts = [&row.sample, &row.backend, &row.what, row.against, &row.base, &row.head, &row.change];
             let mut line: Vec<_> = texts.map(|text| (escape::terminal(text), Tone::Plain)).into();
             line.push((escape::terminal(&row.verdict), row.tone));
             table.push(line);
         }
+        table.drop_empty_columns();
         self.table(&table);
     }
 
-    fn notes(&mut self, notes: &[String]) {
-        if notes.is_empty() {
+    fn list(&mut self, title: &str, lines: &[String]) {
+        if lines.is_empty() {
             return;
         }
-        self.title(Tone::Plain, "Notes");
-        for note in notes {
-            self.wrapped(Tone::Plain, 2, 2, "-", note);
+        self.title(Tone::Plain, title);
+        for line in lines {
+            self.wrapped(Tone::Plain, 2, 2, "-", line);
         }
     }
 
@@ -309,14 +387,20 @@ fn composite_table(composites: &[Composite], changes: bool) -> Table {
     table
 }
 
+/// Tells a row that was compared with the base from others in its section.
+fn mark(row: &Row) -> &'static str {
+    if row.against == BY_BASE { MARK } else { "" }
+}
+
 /// Cells in one line each.
-fn row_table(rows: &[Row]) -> Table {
+fn row_table(rows: &[Row], sides: [&str; 2]) -> Table {
     let mut table = Table::new(&[
         (Column::Text, "backend"),
         (Column::Text, "sample"),
         (Column::Text, "stage"),
-        (Column::Figure, "base"),
-        (Column::Figure, "head"),
+        (Column::Text, ""),
+        (Column::Figure, sides[0]),
+        (Column::Figure, sides[1]),
         (Column::Figure, "change"),
         (Column::Text, ""),
         (Column::Figure, "limit"),
@@ -328,6 +412,7 @@ fn row_table(rows: &[Row]) -> Table {
             plain(&row.backend),
             plain(&row.sample),
             plain(&row.what),
+            plain(mark(row)),
             plain(&row.base),
             plain(&row.head),
             (escape::terminal(&row.change), row.tone),

@@ -1,11 +1,14 @@
 //! Whole reports: snapshots of the usual runs, hostile text, size.
 
+mod paired;
+mod side_by_side;
+
 use proptest::prelude::*;
 
 use super::fixtures::{self, BACKENDS, Fixture, HOSTILE, SAMPLES};
 use super::{Style, View, json, markdown, terminal};
 use crate::model::findings::{Gating, Outcome};
-use crate::model::results::{EndReason, RESULTS_VERSION};
+use crate::model::results::{Base, BaseKind, EndReason, RESULTS_VERSION};
 use crate::model::verdict::InconclusiveReason;
 use crate::model::{Bytes, Failure, FailureKind, Metric, Nanos, Stage, Verdict};
 
@@ -36,6 +39,9 @@ snapshots! {
     pass: Fixture::pass(),
     first_run: Fixture::first_run(),
     regressions: Fixture::regressions(),
+    paired: Fixture::paired(),
+    biased: Fixture::biased(),
+    unchanged: Fixture::unchanged(),
     broken: Fixture::broken(),
     inconclusive: Fixture::inconclusive(),
     unsupported: Fixture::unsupported(),
@@ -43,7 +49,9 @@ snapshots! {
 
 #[test]
 fn every_line_fits_the_terminal() {
-    for fixture in [Fixture::regressions(), Fixture::broken(), Fixture::inconclusive(), Fixture::unsupported()] {
+    let [regressions, broken] = [Fixture::regressions(), Fixture::broken()];
+    let [inconclusive, unsupported] = [Fixture::inconclusive(), Fixture::unsupported()];
+    for fixture in [regressions, broken, inconclusive, unsupported, Fixture::paired(), Fixture::biased()] {
         for (width, verbose) in [(80, false), (100, false), (100, true)] {
             let report = terminal::render(&view(&fixture), &Style { colour: false, width, verbose });
             // A command stays in one line, to be copied.
@@ -168,6 +176,8 @@ fn with_text(text: &str) -> Fixture {
     }
     fixture.cell("fibonacci", "singlepass", Stage::Execute, Metric::Time).verdict = Verdict::Unsupported(text.clone());
     fixture.findings.notes = vec![text.clone()];
+    let kind = BaseKind::Revision { name: text.clone(), commit: text.clone() };
+    fixture.results.header.base = Some(Base { kind, ..fixtures::base(&fixture.results) });
     let header = &mut fixture.results.header;
     header.commit = Some(text.clone());
     header.tollgate.clone_from(&text);
@@ -257,9 +267,18 @@ fn complete() -> Fixture {
     }
     let across = InconclusiveReason::IntervalAcrossTolerance { low: 0.0, high: 0.1, tolerance: 0.05 };
     let degenerate = InconclusiveReason::Degenerate("no variance".to_owned());
-    for (sample, reason) in [("contract", across), ("markdown", degenerate)] {
-        fixture.cell(sample, "cranelift", Stage::Compile, Metric::Time).verdict = Verdict::Inconclusive(reason);
+    let alone = InconclusiveReason::TimeAlone { change: 0.02, allowance: 0.03 };
+    let biased = InconclusiveReason::BiasedControl { bias: 0.02 };
+    for (stage, reason) in [
+        (Stage::Compile, across),
+        (Stage::Serialize, degenerate),
+        (Stage::Instantiate, alone),
+        (Stage::Execute, biased),
+        (Stage::Validate, InconclusiveReason::NotConfirmed),
+    ] {
+        fixture.cell("contract", "cranelift", stage, Metric::Time).verdict = Verdict::Inconclusive(reason);
     }
+    fixture.findings.controls = Fixture::paired().findings.controls;
     fixtures::fill(&mut fixture.results);
     fixture
 }
@@ -279,7 +298,9 @@ fn the_document_names_every_field() {
         keys(baseline, &mut found);
     }
     keys(&results, &mut found);
-    keys(&serde_json::from_str(&json::render(&fixture.results, &fixture.findings)).unwrap(), &mut found);
+    let (_, compared) = side_by_side::two_runs("");
+    let report = json::render_side_by_side(&fixture.results, &fixture.findings, &compared);
+    keys(&serde_json::from_str(&report).unwrap(), &mut found);
     assert!(found.len() > 120, "{}", found.len());
     let is_named = |key: &str| {
         document.contains(&format!("`{key}`"))

@@ -45,6 +45,7 @@ pub fn sample(folder: &Path) -> Sample {
         size: Bytes(100),
         tier: Tier::Smoke,
         description: None,
+        run_files: Default::default(),
         run: Run::Nothing,
     }
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use proptest::prelude::*;
 
-use super::super::render::{render, rounded, rounded_spread};
+use super::super::render::{render, rounded, rounded_scatter, rounded_spread};
 use super::super::testing::{any_baseline, change, example, key, target, time};
 use super::*;
 use crate::model::ids::SampleId;
@@ -46,6 +46,18 @@ fn what_is_written_is_read_back() {
     assert_eq!(parse(&render(&empty), None), Ok(empty));
 }
 
+#[test]
+fn scatter_is_read_back_and_checked() {
+    let scatter = BTreeMap::from([(Stage::Execute, Scatter { deviation: 0.0042, freedom: 84 })]);
+    let baseline = Baseline { scatter, ..example() };
+    let text = render(&baseline);
+    assert!(text.contains("\nscatter:\n  execute: {deviation: 0.0042, freedom: 84}\n"), "{text}");
+    assert_eq!(parse(&text, None), Ok(baseline));
+    let problems = problems_of(&text.replace("freedom: 84", "freedom: 0"));
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(problems_of(&text.replace("execute: {deviation: 0.0042", "executed: {deviation: -1")).len(), 2);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         failure_persistence: None,
@@ -59,6 +71,7 @@ proptest! {
         let read = parse(&text, Some((&baseline.backend, &baseline.target)));
         let mut expected = baseline;
         expected.cells.values_mut().for_each(|entry| *entry = rounded(entry));
+        expected.scatter.values_mut().for_each(|scatter| *scatter = rounded_scatter(*scatter));
         expected.spread.values_mut().for_each(|spread| *spread = rounded_spread(*spread));
         prop_assert_eq!(read.as_ref(), Ok(&expected), "{}", text);
         prop_assert_eq!(render(&expected), text);

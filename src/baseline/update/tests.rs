@@ -126,6 +126,7 @@ fn found(cells: &[(&str, Verdict, Option<Entry>)]) -> Findings {
         notes: Vec::new(),
         spending: Spending::default(),
         controls: Vec::new(),
+        scatter: Default::default(),
     }
 }
 

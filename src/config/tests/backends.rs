@@ -167,11 +167,11 @@ fn wrong_engines_are_refused() {
         "\
 2 problems in tollgate.yml and what it names:
   tollgate.yml:4:17: the worker `old` is not executable; run `chmod +x` on it
-  tollgate.yml:4:22: unknown key `arg` in the engine `old`; did you mean `args`? known here: worker, args"
+  tollgate.yml:4:22: unknown key `arg` in the engine `old`; did you mean `args`? known here: worker, args, build"
     );
     assert_eq!(
         error("old: old"),
-        "tollgate.yml:4:8: the engine `old` must be a mapping with keys out of worker, args, not a text or number"
+        "tollgate.yml:4:8: the engine `old` must be a mapping with keys out of worker, args, build, not a text or number"
     );
     executable(&folder, "old");
     assert_eq!(

@@ -12,7 +12,7 @@ fn examples() -> Vec<&'static str> {
 #[test]
 #[cfg(unix)]
 fn its_examples_load_without_warnings() {
-    let [whole, sample, engines] = examples()[..] else { panic!("{:?}", examples()) };
+    let [whole, sample, engines, built, reference, allowance] = examples()[..] else { panic!("{:?}", examples()) };
     let add = "(module (func (export \"run\") (param i32) (result i32) i32.const 0))";
     let folder = Folder::new()
         .file("samples/word-count/word-count.wasm", EMPTY_MODULE)
@@ -26,18 +26,21 @@ fn its_examples_load_without_warnings() {
     let config = folder.load(whole).unwrap();
     assert_eq!(ids(&config), ["fib", "my-filter", "word-count"]);
     assert_eq!(config.warnings, Vec::<String>::new());
-    assert_eq!(folder.load_in(engines).warnings, Vec::<String>::new());
+    for example in [engines, built, reference, allowance] {
+        assert_eq!(folder.load_in(example).warnings, Vec::<String>::new(), "{example}");
+    }
 }
 
 #[test]
 fn it_has_a_row_for_every_key() {
-    use crate::config::{backends, run, samples, settings};
+    use crate::config::{backends, engines, run, samples, settings};
     let tables = [
         KEYS,
         samples::FILE_KEYS,
         run::CALL_KEYS,
         run::WASI_KEYS,
-        backends::ENGINE_KEYS,
+        engines::ENGINE_KEYS,
+        engines::REFERENCE_KEYS,
         backends::BACKEND_KEYS,
         settings::RULE_KEYS,
         settings::LIMIT_KEYS,
@@ -47,5 +50,16 @@ fn it_has_a_row_for_every_key() {
     }
     for key in [samples::ENTRY_KEYS, samples::SOURCE_KEYS].concat() {
         assert!(TEXT.contains(&format!("`{key}`")), "{key}");
+    }
+}
+
+#[test]
+fn its_layout_allowances_are_those_of_the_code() {
+    use crate::model::Stage;
+    let (_, section) = TEXT.split_once("\n## layout-allowance\n").unwrap();
+    for (stage, allowance) in crate::config::settings::default_layout_allowances() {
+        let name = if stage == Stage::Instantiate { "`instantiate`" } else { "every other that gates" };
+        let percent = (allowance * 1e4).round() / 1e2;
+        assert!(section.contains(&format!("\n| {name} | {percent} % |")), "{stage} {percent}");
     }
 }

@@ -3,6 +3,7 @@
 mod backends;
 mod discovery;
 mod documentation;
+mod engines;
 mod init;
 mod samples;
 mod settings;
@@ -118,7 +119,7 @@ fail-on: [broken]
     assert_eq!(folder.error(text), "\
 12 problems in tollgate.yml and what it names:
   tollgate.yml:1:1: no `version`; begin the file with `version: 1`
-  tollgate.yml:1:1: unknown key `verion` in the configuration; did you mean `version`? known here: version, samples, engines, backends, thresholds, limits, fail-on, baselines
+  tollgate.yml:1:1: unknown key `verion` in the configuration; did you mean `version`? known here: version, samples, engines, backends, reference, thresholds, layout-allowance, limits, fail-on, baselines
   tollgate.yml:4:5: `c.wasm` is empty (0 bytes); build it again
   tollgate.yml:5:5: `none.wasm` does not exist; create it or correct the path
   tollgate.yml:6:5: a sample has no `path`; name its module, relative to this file

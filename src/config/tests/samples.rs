@@ -1,5 +1,6 @@
 //! The `samples` section, sample files and modules.
 
+use crate::model::sample::RunFiles;
 use crate::model::{Run, Tier, Value};
 
 use super::*;
@@ -64,6 +65,10 @@ samples:
             exit_code: 3
         }
     );
+    // SHA-256 of nothing.
+    let empty = Some("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".to_owned());
+    assert_eq!(cat.run_files, RunFiles { stdin: empty.clone(), stdout: empty });
+    assert_eq!(add.run_files, RunFiles::default());
     assert_eq!(fib.module, root.join("a.wasm"));
     assert_eq!((filter.tier, &filter.module), (Tier::Full, &root.join("plugins/my filter.wasm")));
     assert_eq!((one.tier, &one.run), (Tier::Pr, &Run::Nothing));

@@ -1,6 +1,6 @@
 //! Thresholds, limits, fail-on and the top level.
 
-use crate::config::settings::default_thresholds;
+use crate::config::settings::{default_layout_allowances, default_thresholds};
 use crate::model::settings::Tolerance;
 use crate::model::{Bytes, Metric, Nanos, Stage};
 
@@ -187,6 +187,33 @@ fn wrong_limits_and_verdicts_are_refused() {
     assert_eq!(
         folder.error_in("baselines: []\n"),
         "tollgate.yml:3:12: `baselines` must be a text or number, not a list"
+    );
+}
+
+#[test]
+fn layout_allowances_stand_in_for_the_defaults() {
+    let folder = Folder::new();
+    let defaults = default_layout_allowances();
+    assert_eq!(folder.load_in("layout-allowance:\n").layout_allowances, defaults);
+    let config = folder.load_in("layout-allowance: {instantiate: 2 %, execute: 0%}\n");
+    let mut expected = defaults;
+    expected.extend([(Stage::Instantiate, 0.02), (Stage::Execute, 0.0)]);
+    assert_eq!(config.layout_allowances, expected);
+    let error = |text: &str| folder.error_in(&format!("layout-allowance: {text}\n"));
+    assert_eq!(
+        error("{instanciate: 2%}"),
+        "tollgate.yml:3:20: unknown stage `instanciate`; did you mean `instantiate`? known: validate, compile, serialize, deserialize, deserialize-file, deserialize-headless, deserialize-headless-file, instantiate, execute"
+    );
+    assert_eq!(
+        error("{execute: 2, compile: [1%]}"),
+        "\
+2 problems in tollgate.yml and what it names:
+  tollgate.yml:3:29: `2` is not an allowance: it has no percent sign; write a percentage such as 5% or 0.5 %
+  tollgate.yml:3:41: `layout-allowance` must be a text or number, not a list"
+    );
+    assert_eq!(
+        error("2%"),
+        "tollgate.yml:3:19: `layout-allowance` must be a mapping from stages to percentages, such as {instantiate: 2%}, not a text or number"
     );
 }
 

@@ -15,11 +15,11 @@ fn oddities_are_refused_with_their_place() {
     );
     assert_eq!(
         error("just text\n"),
-        "tollgate.yml:1:1: the configuration must be a mapping with keys out of version, samples, engines, backends, thresholds, limits, fail-on, baselines, not a text or number"
+        "tollgate.yml:1:1: the configuration must be a mapping with keys out of version, samples, engines, backends, reference, thresholds, layout-allowance, limits, fail-on, baselines, not a text or number"
     );
     assert_eq!(
         error("- a\n- b\n"),
-        "tollgate.yml:1:1: the configuration must be a mapping with keys out of version, samples, engines, backends, thresholds, limits, fail-on, baselines, not a list"
+        "tollgate.yml:1:1: the configuration must be a mapping with keys out of version, samples, engines, backends, reference, thresholds, layout-allowance, limits, fail-on, baselines, not a list"
     );
     assert_eq!(
         error("version: 1\nsamples: [a.wasm]\n---\nversion: 1\n"),

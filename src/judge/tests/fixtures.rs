@@ -163,6 +163,7 @@ pub fn results(launches: Vec<Launch>) -> Results {
         size: Bytes(1),
         tier: Tier::Pr,
         description: None,
+        run_files: Default::default(),
         run: Run::Call { export: "f".to_owned(), args: vec![], expect: vec![] },
     };
     let backend = BackendSpec {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::rows::figures;
-use super::{COMPOSITES, CellRow, Composite, Figure, NOTHING, Tone, TradeOffRow};
+use super::{COMPOSITES, CellRow, Composite, Figure, NOTHING, Tone, TradeOffRow, base};
 use crate::model::findings::Gating;
 use crate::model::{BackendId, CellFinding, Findings, Metric, SampleId, Stage, Verdict};
 use crate::report::units;
@@ -52,11 +52,13 @@ pub(super) fn tradeoffs(findings: &Findings) -> Vec<TradeOffRow> {
         .collect()
 }
 
-/// Every cell, the most severe verdict first, then by cell.
+/// Every cell, the most severe verdict first, then by cell. Of those that were not measured because they are the same on both
+/// sides, the headline tells.
 pub(super) fn all(findings: &Findings) -> Vec<CellRow> {
-    let mut cells: Vec<_> = findings.cells.iter().collect();
+    let mut cells: Vec<_> = findings.cells.iter().filter(|f| !base::is_same(f)).collect();
     cells.sort_by_key(|f| (Reverse(severity(f)), &f.cell));
-    cells.into_iter().map(cell_row).collect()
+    let mark = base::mark(findings);
+    cells.into_iter().map(|finding| CellRow { against: mark(finding), ..cell_row(finding) }).collect()
 }
 
 /// How much a reader wants to see a cell.
@@ -102,6 +104,7 @@ fn cell_row(finding: &CellFinding) -> CellRow {
         sample: finding.cell.sample.to_string(),
         backend: finding.cell.backend.to_string(),
         what: format!("{} {}", finding.cell.stage, finding.cell.metric),
+        against: "",
         base,
         head,
         change: finding.change.map_or_else(|| NOTHING.to_owned(), |change| units::change(change.relative)),

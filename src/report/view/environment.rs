@@ -2,20 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Fact, TEXT_LENGTH, bounded, plural};
-use crate::model::findings::Gating;
-use crate::model::{CellFinding, Findings, Metric, Results, StageKind, Verdict};
+use super::{Fact, TEXT_LENGTH, base, bounded, plural};
+use crate::model::findings::{Against, Gating, Spending};
+use crate::model::{CellFinding, Findings, Metric, Nanos, Results, StageKind, Verdict};
 use crate::report::units;
 
 /// Labelled lines in a fixed order.
 pub(super) fn facts(results: &Results, findings: &Findings) -> Vec<Fact> {
     let header = &results.header;
-    let mut facts = vec![
-        Fact { label: "runner", text: runner(results) },
-        Fact { label: "engine", text: engine(results) },
-        Fact { label: "times", text: times(findings) },
-        Fact { label: "run", text: spending(results, findings) },
-    ];
+    let mut facts = vec![Fact { label: "runner", text: runner(results) }];
+    // A run that had nothing to measure has heard of no engine and judged no time.
+    if !results.launches.is_empty() || base::unchanged(results).is_none() {
+        facts.push(Fact { label: "engine", text: engine(results) });
+        facts.push(Fact { label: "times", text: times(findings) });
+    }
+    facts.extend(base::controls(findings).map(|text| Fact { label: "null controls", text }));
+    facts.push(Fact { label: "run", text: run(results, findings) });
+    facts.extend(spent(findings.spending).map(|text| Fact { label: "spent", text }));
     if let Some(commit) = &header.commit {
         facts.push(Fact { label: "commit", text: bounded(commit, TEXT_LENGTH) });
     }
@@ -55,17 +58,22 @@ pub(super) fn advisory_reasons(findings: &Findings) -> BTreeSet<&str> {
 
 /// Whether a cell was compared as a time with a baseline.
 fn is_compared_time(finding: &CellFinding) -> bool {
-    matches!(finding.cell.metric, Metric::Time | Metric::Score)
+    !base::is_same(finding)
+        && matches!(finding.cell.metric, Metric::Time | Metric::Score)
         && finding.cell.stage.kind() == StageKind::Gating
         && matches!(finding.verdict, Verdict::Pass | Verdict::Improved | Verdict::Regressed | Verdict::Inconclusive(_))
 }
 
 fn times(findings: &Findings) -> String {
     let mut gate = 0;
+    let mut by_base = 0;
     let mut advise: BTreeMap<&str, usize> = BTreeMap::new();
     for finding in findings.cells.iter().filter(|f| is_compared_time(f)) {
         match &finding.gating {
-            Gating::Gates => gate += 1,
+            Gating::Gates => {
+                gate += 1;
+                by_base += usize::from(finding.against == Against::Base);
+            }
             Gating::Advisory(reason) => *advise.entry(reason).or_default() += 1,
             Gating::Information => {}
         }
@@ -73,7 +81,10 @@ fn times(findings: &Findings) -> String {
     let reasons: Vec<_> = advise.keys().map(|reason| bounded(reason, TEXT_LENGTH)).collect();
     match (gate, reasons.as_slice()) {
         (0, []) => "none compared with a baseline".to_owned(),
-        (_, []) => "gate here".to_owned(),
+        (gate, []) if by_base == 0 || by_base == gate => {
+            format!("gate here{}", if by_base > 0 { ", against the base" } else { "" })
+        }
+        (gate, []) => format!("gate here, {by_base} against the base and {} against the baselines", gate - by_base),
         (0, reasons) => bounded(&format!("advise only: {}", reasons.join("; ")), 2 * TEXT_LENGTH),
         (gate, reasons) => {
             let advised: usize = advise.values().sum();
@@ -83,15 +94,23 @@ fn times(findings: &Findings) -> String {
     }
 }
 
-fn spending(results: &Results, findings: &Findings) -> String {
+fn run(results: &Results, findings: &Findings) -> String {
     let spent = findings.spending;
-    let mut parts = vec![
+    [
         format!("seed {}", results.header.seed),
         format!("{} of {}", units::clock(spent.elapsed), units::clock(results.header.settings.budget)),
-    ];
-    if spent.elapsed.0 > 0 {
-        parts.push(format!("{:.0} % measuring", 100.0 * spent.measuring.as_f64() / spent.elapsed.as_f64()));
+        plural(spent.launches as usize, "launch").replace("launchs", "launches"),
+    ]
+    .join(" · ")
+}
+
+/// How much of the run was measuring, and what the rest was. Nothing where the figures do not add up, as those of a damaged file.
+fn spent(spent: Spending) -> Option<String> {
+    if spent.elapsed.0 == 0 || spent.launches == 0 {
+        return None;
     }
-    parts.push(plural(spent.launches as usize, "launch").replace("launchs", "launches"));
-    parts.join(" · ")
+    let between = spent.elapsed.0.checked_sub(spent.measuring.0.checked_add(spent.workers.0)?)?;
+    let share = |part: Nanos| format!("{:.0} %", 100.0 * part.as_f64() / spent.elapsed.as_f64());
+    let [measuring, workers, between] = [spent.measuring, spent.workers, Nanos(between)].map(share);
+    Some(format!("{measuring} measuring, {workers} starting and preparing workers, {between} between launches"))
 }

@@ -1,36 +1,45 @@
 //! The verdict on the run in a word, a sentence and counts. The headline never says fine over rows that are not.
 
-use super::{Count, Headline, Tone, bounded, plural};
+use super::{Count, Headline, Tone, Words, base, bounded, plural};
 use crate::model::findings::{Gating, Outcome};
 use crate::model::results::EndReason;
+use crate::model::verdict::InconclusiveReason;
 use crate::model::{CellFinding, Findings, Results, StageKind, Verdict};
 
 /// How many gating cells there are of each kind, and what else a headline depends on.
-struct Tally {
+struct Tally<'w> {
+    words: &'w Words,
     broken: usize,
     regressed: usize,
+    /// Undecided, without those of which the time alone moved.
     inconclusive: usize,
+    time_alone: usize,
     decided: usize,
     new: usize,
     missing: usize,
-    /// Cells that were, or should have been, measured and compared, and count towards the outcome.
+    /// Cells that were, or should have been, measured and compared, and count towards the outcome. Those that are the same on both
+    /// sides are none of them.
     gating: usize,
     would_fail: usize,
 }
 
-impl Tally {
-    fn of(findings: &Findings) -> Self {
+impl<'w> Tally<'w> {
+    fn of(findings: &Findings, words: &'w Words) -> Self {
         let count = |name: &str| findings.counts.get(name).map_or(0, |count| *count as usize);
-        let (broken, regressed, inconclusive) = (count("broken"), count("regressed"), count("inconclusive"));
-        let (decided, missing) = (count("pass") + count("improved"), count("missing"));
+        let (broken, regressed, undecided) = (count("broken"), count("regressed"), count("inconclusive"));
+        let time_alone = findings.cells.iter().filter(|f| is_time_alone(f)).count();
+        let same = findings.cells.iter().filter(|f| f.gating == Gating::Gates && base::is_same(f)).count();
+        let (decided, missing) = ((count("pass") + count("improved")).saturating_sub(same), count("missing"));
         Self {
+            words,
             broken,
             regressed,
-            inconclusive,
+            inconclusive: undecided.saturating_sub(time_alone),
+            time_alone,
             decided,
             new: findings.cells.iter().filter(|f| is_new(f)).count(),
             missing,
-            gating: broken + regressed + inconclusive + decided,
+            gating: broken + regressed + undecided + decided,
             would_fail: findings.cells.iter().filter(|f| would_fail(f)).count(),
         }
     }
@@ -46,14 +55,20 @@ pub(super) fn would_fail(finding: &CellFinding) -> bool {
     matches!(finding.gating, Gating::Advisory(_)) && finding.verdict == Verdict::Regressed
 }
 
-/// The verdict heading and its sentence.
-pub(super) fn headline(results: &Results, findings: &Findings) -> Headline {
-    let tally = Tally::of(findings);
+/// Whether a cell counts and nothing but its time moved.
+pub(super) fn is_time_alone(finding: &CellFinding) -> bool {
+    finding.gating == Gating::Gates
+        && matches!(finding.verdict, Verdict::Inconclusive(InconclusiveReason::TimeAlone { .. }))
+}
+
+/// The verdict heading, its sentence, and what it is about.
+pub(super) fn headline(results: &Results, findings: &Findings, words: &Words) -> Headline {
+    let tally = Tally::of(findings, words);
     let (tone, word, mut sentence) = match findings.outcome {
         Outcome::Broken => (Tone::Bad, "BROKEN", broken(findings, &tally)),
         Outcome::Regressed => (Tone::Bad, "FAIL", regressed(&tally)),
         Outcome::Inconclusive => (Tone::Caution, "INCONCLUSIVE", undecided(&tally)),
-        Outcome::Pass => passed(&tally),
+        Outcome::Pass => passed(results, &tally),
     };
     let (tone, word) = match (results.end.reason, findings.outcome) {
         (EndReason::Interrupted, outcome) => {
@@ -66,10 +81,13 @@ pub(super) fn headline(results: &Results, findings: &Findings) -> Headline {
         }
         (EndReason::Complete | EndReason::Budget, _) => (tone, word),
     };
-    Headline { tone, word, sentence }
+    // Green over a run that doubts itself would say more than it knows.
+    let doubted = tone == Tone::Good && findings.controls.iter().any(|control| control.biased);
+    let tone = if doubted { Tone::Caution } else { tone };
+    Headline { tone, word, sentence, compared: base::compared(results) }
 }
 
-fn broken(findings: &Findings, tally: &Tally) -> String {
+fn broken(findings: &Findings, tally: &Tally<'_>) -> String {
     let what = match findings.failures.as_slice() {
         [] => format!("{} did not run to the end", plural(tally.broken, "cell")),
         [only] => {
@@ -84,14 +102,15 @@ fn broken(findings: &Findings, tally: &Tally) -> String {
     if tally.regressed > 0 { format!("{what}; {} regressed", plural(tally.regressed, "cell")) } else { what }
 }
 
-fn regressed(tally: &Tally) -> String {
+fn regressed(tally: &Tally<'_>) -> String {
     format!("{} of {} regressed{}", tally.regressed, plural(tally.gating, "gating cell"), remainder(tally))
 }
 
-fn undecided(tally: &Tally) -> String {
+fn undecided(tally: &Tally<'_>) -> String {
     let mut parts = Vec::new();
-    if tally.inconclusive > 0 {
-        parts.push(format!("{} of {} undecided", tally.inconclusive, plural(tally.gating, "gating cell")));
+    let undecided = tally.inconclusive + tally.time_alone;
+    if undecided > 0 {
+        parts.push(format!("{undecided} of {} undecided", plural(tally.gating, "gating cell")));
     }
     if tally.missing > 0 {
         parts.push(format!("{} of the baselines gone from the configuration", plural(tally.missing, "cell")));
@@ -99,13 +118,16 @@ fn undecided(tally: &Tally) -> String {
     format!("{}; fail-on makes that fail", parts.join(", "))
 }
 
-fn passed(tally: &Tally) -> (Tone, &'static str, String) {
+fn passed(results: &Results, tally: &Tally<'_>) -> (Tone, &'static str, String) {
     if tally.regressed + tally.broken > 0 {
         let fallen = tally.regressed + tally.broken;
         let text = format!("{} regressed, which fail-on lets pass", plural(fallen, "gating cell"));
         return (Tone::Caution, "WARN", text);
     }
-    if tally.decided == 0 && tally.inconclusive > 0 {
+    if let Some(text) = base::unchanged(results).filter(|_| tally.gating == 0) {
+        return (Tone::Good, "PASS", text + &remainder(tally));
+    }
+    if tally.decided == 0 && tally.inconclusive + tally.time_alone > 0 {
         let text = format!("none of {} could be decided", plural(tally.gating, "gating cell"));
         return (Tone::Caution, "INCONCLUSIVE", text + &remainder_without_inconclusive(tally));
     }
@@ -120,31 +142,35 @@ fn passed(tally: &Tally) -> (Tone, &'static str, String) {
     let undecided = tally.gating - tally.decided > 0;
     let of = if undecided { format!("{} of ", tally.decided) } else { String::new() };
     let text = format!("no regression in {of}{}{}", plural(tally.gating, "gating cell"), remainder(tally));
-    let tone = if tally.would_fail > 0 { Tone::Caution } else { Tone::Good };
+    let tone = if tally.would_fail + tally.time_alone > 0 { Tone::Caution } else { Tone::Good };
     (tone, "PASS", text)
 }
 
 /// What else a reader must not overlook, after a semicolon each.
-fn remainder(tally: &Tally) -> String {
+fn remainder(tally: &Tally<'_>) -> String {
     let inconclusive = match tally.inconclusive {
         0 => String::new(),
         number => format!("; {number} inconclusive"),
     };
-    inconclusive + &remainder_without_inconclusive(tally)
+    let time_alone = match tally.time_alone {
+        0 => String::new(),
+        number => format!("; the time alone of {} moved", plural(number, "cell")),
+    };
+    time_alone + &inconclusive + &remainder_without_inconclusive(tally)
 }
 
-fn remainder_without_inconclusive(tally: &Tally) -> String {
+fn remainder_without_inconclusive(tally: &Tally<'_>) -> String {
     let mut text = String::new();
     if tally.missing > 0 {
-        text += &format!("; {} missing", tally.missing);
+        text += &format!("; {} {}", tally.missing, tally.words.missing);
     }
     if tally.new > 0 {
-        text += &format!("; {} without a baseline yet", tally.new);
+        text += &format!("; {} {}", tally.new, tally.words.new);
     }
     text + &advisory(tally)
 }
 
-fn advisory(tally: &Tally) -> String {
+fn advisory(tally: &Tally<'_>) -> String {
     match tally.would_fail {
         0 => String::new(),
         number => format!("; {} regressed", plural(number, "advisory cell")),
@@ -152,24 +178,29 @@ fn advisory(tally: &Tally) -> String {
 }
 
 /// How many gating cells there are of each kind; of the empty kinds only `regressed` is shown.
-pub(super) fn counts(findings: &Findings) -> Vec<Count> {
+pub(super) fn counts(results: &Results, findings: &Findings) -> Vec<Count> {
     let count = |name: &str| findings.counts.get(name).copied().unwrap_or(0);
     let would_fail = findings.cells.iter().filter(|f| would_fail(f)).count();
     let new = findings.cells.iter().filter(|f| is_new(f)).count();
+    let time_alone = findings.cells.iter().filter(|f| is_time_alone(f)).count();
+    let same = findings.cells.iter().filter(|f| f.gating == Gating::Gates && base::is_same(f)).count();
+    let measured = base::unchanged(results).is_none();
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     [
         (Tone::Bad, count("broken"), "broken"),
         (Tone::Bad, count("regressed"), "regressed"),
         (Tone::Caution, number(would_fail), "advisory regressed"),
-        (Tone::Caution, count("inconclusive"), "inconclusive"),
+        (Tone::Caution, number(time_alone), "moved in time alone"),
+        (Tone::Caution, count("inconclusive").saturating_sub(number(time_alone)), "inconclusive"),
         (Tone::Good, count("improved"), "improved"),
-        (Tone::Plain, count("pass"), "passed"),
+        (Tone::Plain, count("pass").saturating_sub(number(same)), "passed"),
+        (Tone::Plain, number(same), "the same"),
         (Tone::Plain, number(new), "new"),
         (Tone::Caution, count("missing"), "missing"),
         (Tone::Quiet, count("unsupported"), "unsupported"),
     ]
     .into_iter()
-    .filter(|(_, number, name)| *number > 0 || *name == "regressed")
+    .filter(|(_, number, name)| *number > 0 || *name == "regressed" && measured)
     .map(|(tone, number, name)| Count { tone: if number == 0 { Tone::Plain } else { tone }, number, name })
     .collect()
 }

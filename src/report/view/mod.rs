@@ -4,12 +4,16 @@
 //! here and say how much was cut; untrusted text is bounded in length here and escaped by the renderers, never here.
 //! Knows nothing of terminals, Markdown, colours or widths.
 
+mod base;
 mod cells;
 mod environment;
 mod headline;
 mod rows;
+mod side_by_side;
+mod steps;
 mod summaries;
 
+use crate::model::compared::Compared;
 use crate::model::{Findings, Results};
 
 /// A report before it is rendered. Sections are in the order in which they are shown; empty ones are left out.
@@ -17,22 +21,32 @@ use crate::model::{Findings, Results};
 pub struct View {
     pub headline: Headline,
     pub counts: Vec<Count>,
+    /// What takes weight from the whole run, to be seen at once.
+    pub warnings: Vec<String>,
+    /// What the two figures of a row are called.
+    pub sides: [&'static str; 2],
     pub environment: Vec<Fact>,
+    /// In what two runs differ that are laid side by side.
+    pub differences: Vec<String>,
     /// Workers that failed, in the order of sample and backend.
     pub broken: Vec<Broken>,
     /// Gating cells that regressed, worst first.
     pub regressed: Rows,
+    /// Gating cells of which the time moved and nothing else did, worst first.
+    pub time_alone: Rows,
     /// Cells that would have failed the run if they gated, worst first.
     pub advisory: Rows,
     /// Gating cells that a longer run would decide, nearest to a regression first.
     pub inconclusive: Rows,
     /// Gating cells that got better, most improved first.
     pub improved: Rows,
+    /// Times of two runs side by side, those that moved most first.
+    pub times: Vec<Row>,
     /// Undecided, new, missing and unsupported cells that are told in groups.
     pub summaries: Vec<Summary>,
     pub composites: Vec<Composite>,
     pub tradeoffs: Vec<TradeOffRow>,
-    /// Every cell, the most severe verdict first.
+    /// Every cell that was measured, the most severe verdict first.
     pub cells: Vec<CellRow>,
     pub notes: Vec<String>,
     /// What to type next, with a word on what for.
@@ -56,6 +70,8 @@ pub struct Headline {
     /// `PASS`, `FAIL`, `BROKEN`, `INCONCLUSIVE`, `INCOMPLETE`, `WARN` or `NEW`.
     pub word: &'static str,
     pub sentence: String,
+    /// What was compared with what, and what was not.
+    pub compared: Vec<Fact>,
 }
 
 /// How many cells there are of a kind.
@@ -88,7 +104,7 @@ pub struct Broken {
 /// Judged cells of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rows {
-    /// Evidence that all rows share, said once.
+    /// What all rows share, said once.
     pub common: Vec<String>,
     pub rows: Vec<Row>,
 }
@@ -101,6 +117,8 @@ pub struct Row {
     pub sample: String,
     /// Stage and metric: `compile time`.
     pub what: String,
+    /// What the head was compared with, where a reader could take it for something else; else empty.
+    pub against: &'static str,
     pub base: String,
     pub head: String,
     pub change: String,
@@ -131,6 +149,16 @@ pub struct Composite {
     pub figures: [Figure; 3],
 }
 
+/// Marks of rows whose head was compared with the base of the run, and with the committed baseline.
+pub const BY_BASE: &str = "base";
+pub const BY_BASELINE: &str = "baseline";
+
+/// Title of [`View::time_alone`].
+pub const TIME_ALONE: &str = "Time alone moved: warned, not failed";
+
+/// Title of [`View::times`].
+pub const TIMES: &str = "Times, for information: each run by its own yardstick";
+
 /// Names of [`Composite::figures`].
 pub const COMPOSITES: [&str; 3] = ["jit", "aot-compile", "aot-execute"];
 
@@ -160,6 +188,8 @@ pub struct CellRow {
     pub sample: String,
     pub backend: String,
     pub what: String,
+    /// As in [`Row::against`].
+    pub against: &'static str,
     pub base: String,
     pub head: String,
     pub change: String,
@@ -170,7 +200,7 @@ pub struct CellRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     pub purpose: &'static str,
-    /// Command lines made of ids only, which need no escaping.
+    /// Command lines made of ids and hexadecimal digits only, which need no escaping.
     pub commands: Vec<String>,
     /// Commands that were cut.
     pub more: usize,
@@ -180,24 +210,77 @@ impl View {
     /// Words and orders what the judge found.
     #[must_use]
     pub fn new(results: &Results, findings: &Findings) -> Self {
+        Self::worded(results, findings, &GATE)
+    }
+
+    /// Words and orders what the judge found in two runs side by side; `results` are those of the second.
+    #[must_use]
+    pub fn side_by_side(results: &Results, findings: &Findings, compared: &Compared) -> Self {
         Self {
-            headline: headline::headline(results, findings),
-            counts: headline::counts(findings),
+            environment: side_by_side::facts(compared),
+            differences: side_by_side::differences(compared),
+            times: side_by_side::times(findings),
+            // They stand side by side within each run, and are nothing to compare runs by.
+            tradeoffs: Vec::new(),
+            // A saved file is nothing that one could accept or measure again.
+            steps: Vec::new(),
+            ..Self::worded(results, findings, &SIDE_BY_SIDE)
+        }
+    }
+
+    fn worded(results: &Results, findings: &Findings, words: &Words) -> Self {
+        Self {
+            headline: headline::headline(results, findings, words),
+            counts: headline::counts(results, findings),
+            warnings: base::warnings(findings),
+            sides: words.sides,
             environment: environment::facts(results, findings),
+            differences: Vec::new(),
+            times: Vec::new(),
             broken: rows::broken(findings),
             regressed: rows::regressed(findings),
+            time_alone: rows::time_alone(findings),
             advisory: rows::advisory(findings),
             inconclusive: rows::inconclusive(findings),
             improved: rows::improved(findings),
-            summaries: summaries::summaries(findings),
+            summaries: summaries::summaries(findings, words),
             composites: cells::composites(findings),
             tradeoffs: cells::tradeoffs(findings),
             cells: cells::all(findings),
             notes: findings.notes.iter().map(|note| bounded(note, NOTE_LENGTH)).collect(),
-            steps: rows::steps(findings),
+            steps: steps::steps(results, findings),
         }
     }
 }
+
+/// How a comparison speaks of its two sides.
+struct Words {
+    sides: [&'static str; 2],
+    /// Of cells that only the head has, and what that means.
+    new: &'static str,
+    new_means: &'static str,
+    /// Of cells that only the base has, and what that means.
+    missing: &'static str,
+    missing_means: &'static str,
+}
+
+/// Of a run that is held to a baseline.
+const GATE: Words = Words {
+    sides: ["base", "head"],
+    new: "without a baseline yet",
+    new_means: "nothing to compare with yet",
+    missing: "missing",
+    missing_means: "in the baselines, no longer in the configuration",
+};
+
+/// Of two runs.
+const SIDE_BY_SIDE: Words = Words {
+    sides: ["A", "B"],
+    new: "in B only",
+    new_means: "measured in B only",
+    missing: "in A only",
+    missing_means: "measured in A only",
+};
 
 /// Most characters of a note.
 const NOTE_LENGTH: usize = 600;

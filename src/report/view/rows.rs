@@ -1,14 +1,14 @@
-//! Cells and failures that deserve a line of their own, and what to type about them.
+//! Cells and failures that deserve a line of their own.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::environment::advisory_reasons;
-use super::headline::{is_new, would_fail};
-use super::{Broken, NOTHING, Row, Rows, Step, TEXT_LENGTH, Tone, bounded};
-use crate::model::findings::{EffectiveTolerance, Gating, PairFailure};
+use super::headline::{is_time_alone, would_fail};
+use super::{Broken, NOTHING, Row, Rows, TEXT_LENGTH, Tone, base, bounded, plural};
+use crate::model::findings::{Against, EffectiveTolerance, Gating, PairFailure};
 use crate::model::verdict::{Failure, InconclusiveReason};
-use crate::model::{BackendId, CellFinding, Findings, SampleId, Stage, Verdict};
+use crate::model::{BackendId, CellFinding, Findings, Metric, SampleId, Verdict};
 use crate::report::units;
 
 /// Pieces of evidence shown of a cell.
@@ -16,12 +16,8 @@ const MOST_EVIDENCE: usize = 6;
 /// Lines shown of a worker's last words: the first ones say what, the last ones where.
 const FIRST_LINES: usize = 4;
 const LAST_LINES: usize = 8;
-/// Commands shown; somebody who has more red pairs runs the whole thing again.
-const MOST_COMMANDS: usize = 5;
-/// Stages named in one command; beyond, the command measures all of them.
-const MOST_STAGES: usize = 3;
 
-fn gates(finding: &CellFinding) -> bool {
+pub(super) fn gates(finding: &CellFinding) -> bool {
     finding.gating == Gating::Gates
 }
 
@@ -29,7 +25,13 @@ fn gates(finding: &CellFinding) -> bool {
 pub(super) fn regressed(findings: &Findings) -> Rows {
     let mut cells: Vec<_> = findings.cells.iter().filter(|f| gates(f) && f.verdict == Verdict::Regressed).collect();
     cells.sort_by(|a, b| worst_first(a, b));
-    share_evidence(cells.into_iter().map(|finding| row(finding, Tone::Bad)).collect())
+    let row = rows_of(findings);
+    shared(cells.into_iter().map(|finding| row(finding, Tone::Bad)).collect())
+}
+
+/// Gating cells of which the time moved and nothing else did, worst first; the reason comes first in the evidence.
+pub(super) fn time_alone(findings: &Findings) -> Rows {
+    undecided(findings, is_time_alone)
 }
 
 /// Cells that would have failed the run if they gated, worst first. Where there are several reasons why cells do not, the
@@ -38,6 +40,7 @@ pub(super) fn advisory(findings: &Findings) -> Rows {
     let several = advisory_reasons(findings).len() > 1;
     let mut cells: Vec<_> = findings.cells.iter().filter(|f| would_fail(f)).collect();
     cells.sort_by(|a, b| worst_first(a, b));
+    let row = rows_of(findings);
     let rows = cells
         .into_iter()
         .map(|finding| {
@@ -48,21 +51,26 @@ pub(super) fn advisory(findings: &Findings) -> Rows {
             row
         })
         .collect();
-    share_evidence(rows)
+    shared(rows)
 }
 
 /// Gating cells that a longer run would decide, nearest to a regression first; the reason comes first in the evidence.
 /// Those that have no figure to speak of are told in a summary.
 pub(super) fn inconclusive(findings: &Findings) -> Rows {
+    undecided(findings, |f| !is_time_alone(f))
+}
+
+fn undecided(findings: &Findings, picks: impl Fn(&CellFinding) -> bool) -> Rows {
     let mut cells: Vec<_> = findings
         .cells
         .iter()
         .filter_map(|f| match &f.verdict {
-            Verdict::Inconclusive(reason) if gates(f) && has_figure(reason) => Some((f, reason)),
+            Verdict::Inconclusive(reason) if gates(f) && has_figure(reason) && picks(f) => Some((f, reason)),
             _ => None,
         })
         .collect();
     cells.sort_by(|(a, _), (b, _)| worst_first(a, b));
+    let row = rows_of(findings);
     let rows = cells
         .into_iter()
         .map(|(finding, reason)| {
@@ -71,7 +79,7 @@ pub(super) fn inconclusive(findings: &Findings) -> Rows {
             row
         })
         .collect();
-    share_evidence(rows)
+    shared(rows)
 }
 
 /// Whether an undecided cell has a change worth showing.
@@ -92,24 +100,33 @@ pub(super) fn improved(findings: &Findings) -> Rows {
     let mut cells: Vec<_> = findings.cells.iter().filter(|f| gates(f) && f.verdict == Verdict::Improved).collect();
     cells.sort_by(|a, b| size_of_change(b).total_cmp(&size_of_change(a)).then_with(|| a.cell.cmp(&b.cell)));
     // How much of a limit good news takes says nothing.
+    let row = rows_of(findings);
     let good = |finding| Row { used: String::new(), ..row(finding, Tone::Good) };
-    share_evidence(cells.into_iter().map(good).collect())
+    shared(cells.into_iter().map(good).collect())
 }
 
-/// Lifts the evidence that every one of several rows carries.
-fn share_evidence(mut rows: Vec<Row>) -> Rows {
-    let Some((first, others)) = rows.split_first().filter(|(_, others)| !others.is_empty()) else {
-        return Rows { common: Vec::new(), rows };
-    };
-    let shared = |text: &&String| others.iter().all(|row| row.evidence.contains(text));
-    let common: Vec<_> = first.evidence.iter().filter(shared).cloned().collect();
-    for row in &mut rows {
-        row.evidence.retain(|text| !common.contains(text));
+/// Lifts what every one of several rows says: what they were compared with, and evidence.
+fn shared(mut rows: Vec<Row>) -> Rows {
+    let mut common = Vec::new();
+    let Some(first) = rows.first() else { return Rows { common, rows } };
+    let against = first.against;
+    if rows.iter().all(|row| row.against == against) {
+        common.extend((!against.is_empty()).then(|| base::explained(against).to_owned()));
+        rows.iter_mut().for_each(|row| row.against = "");
     }
+    let Some((first, others)) = rows.split_first().filter(|(_, others)| !others.is_empty()) else {
+        return Rows { common, rows };
+    };
+    let is_shared = |text: &&String| others.iter().all(|row| row.evidence.contains(text));
+    let evidence: Vec<_> = first.evidence.iter().filter(is_shared).cloned().collect();
+    for row in &mut rows {
+        row.evidence.retain(|text| !evidence.contains(text));
+    }
+    common.extend(evidence);
     Rows { common, rows }
 }
 
-fn size_of_change(finding: &CellFinding) -> f64 {
+pub(super) fn size_of_change(finding: &CellFinding) -> f64 {
     finding.change.map_or(0.0, |change| change.relative.abs())
 }
 
@@ -133,7 +150,13 @@ pub(super) fn figures(finding: &CellFinding) -> (String, String) {
     }
 }
 
-fn row(finding: &CellFinding, tone: Tone) -> Row {
+/// How a cell of these findings becomes a row.
+fn rows_of(findings: &Findings) -> impl Fn(&CellFinding, Tone) -> Row {
+    let mark = base::mark(findings);
+    move |finding, tone| Row { against: mark(finding), ..row(finding, tone) }
+}
+
+pub(super) fn row(finding: &CellFinding, tone: Tone) -> Row {
     let (base, head) = figures(finding);
     let tolerance = finding.tolerance.as_ref();
     let mut evidence = Vec::new();
@@ -141,11 +164,15 @@ fn row(finding: &CellFinding, tone: Tone) -> Row {
         evidence.push(explained);
     }
     evidence.extend(finding.evidence.iter().take(MOST_EVIDENCE).map(|text| bounded(text, TEXT_LENGTH)));
+    if finding.against == Against::Base && matches!(finding.cell.metric, Metric::Time | Metric::Score) {
+        evidence.push(plural(finding.launches as usize, "pair") + " of launches");
+    }
     Row {
         tone,
         backend: finding.cell.backend.to_string(),
         sample: finding.cell.sample.to_string(),
         what: format!("{} {}", finding.cell.stage, finding.cell.metric),
+        against: "",
         base,
         head,
         change: finding.change.map_or_else(|| NOTHING.to_owned(), |change| units::change(change.relative)),
@@ -202,49 +229,6 @@ fn last_words(detail: &str) -> Vec<String> {
     shown.push(format!("… {left_out} lines left out …"));
     shown.extend(lines[lines.len() - LAST_LINES..].iter().map(line));
     shown
-}
-
-/// How to see red rows again, how to accept them, and how to begin.
-pub(super) fn steps(findings: &Findings) -> Vec<Step> {
-    let mut pairs: BTreeMap<(&SampleId, &BackendId), BTreeSet<Option<Stage>>> = BTreeMap::new();
-    for failure in &findings.failures {
-        pairs.entry((&failure.sample, &failure.backend)).or_default().insert(failure.failure.stage);
-    }
-    let red = |f: &&CellFinding| gates(f) && matches!(f.verdict, Verdict::Regressed);
-    for finding in findings.cells.iter().filter(red) {
-        let cell = &finding.cell;
-        pairs.entry((&cell.sample, &cell.backend)).or_default().insert(Some(cell.stage));
-    }
-    let commands: Vec<_> = pairs.iter().map(|((sample, backend), stages)| command(sample, backend, stages)).collect();
-    let mut steps = Vec::new();
-    if !commands.is_empty() {
-        let more = commands.len().saturating_sub(MOST_COMMANDS);
-        let commands = commands.into_iter().take(MOST_COMMANDS).collect();
-        steps.push(Step { purpose: "See it again", commands, more });
-    }
-    let update = |reason: bool| {
-        let reason = if reason { " --reason \"why\"" } else { "" };
-        vec![format!("tollgate run --update-baselines{reason}")]
-    };
-    if findings.cells.iter().any(|f| red(&f)) {
-        steps.push(Step { purpose: "Accept it", commands: update(true), more: 0 });
-    } else if findings.failures.is_empty() && findings.cells.iter().any(is_new) {
-        steps.push(Step { purpose: "Write the baseline", commands: update(false), more: 0 });
-    } else if findings.cells.iter().any(|f| f.verdict == Verdict::Missing) {
-        steps.push(Step { purpose: "Drop what is gone", commands: update(false), more: 0 });
-    }
-    steps
-}
-
-fn command(sample: &SampleId, backend: &BackendId, stages: &BTreeSet<Option<Stage>>) -> String {
-    let mut command = format!("tollgate run --sample {sample} --backend {backend}");
-    // A failure outside any stage needs the whole launch to show again.
-    if stages.len() <= MOST_STAGES && !stages.contains(&None) {
-        for stage in stages.iter().flatten() {
-            command += &format!(" --stage {stage}");
-        }
-    }
-    command
 }
 
 #[cfg(test)]

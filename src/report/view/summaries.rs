@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::rows::has_figure;
-use super::{Summary, TEXT_LENGTH, Tone, bounded, plural};
+use super::{Summary, TEXT_LENGTH, Tone, Words, bounded, plural};
 use crate::model::findings::Gating;
 use crate::model::verdict::InconclusiveReason;
 use crate::model::{BackendId, CellFinding, Findings, SampleId, StageKind, Verdict};
@@ -14,7 +14,7 @@ const MOST_SAMPLES: usize = 8;
 const MOST_GROUPS: usize = 12;
 
 /// Undecided, new, missing and unsupported cells, those kinds that there are.
-pub(super) fn summaries(findings: &Findings) -> Vec<Summary> {
+pub(super) fn summaries(findings: &Findings, words: &Words) -> Vec<Summary> {
     let cells = || findings.cells.iter().filter(|f| f.cell.stage.kind() == StageKind::Gating);
     let of = |verdict: &'static Verdict| cells().filter(move |f| f.verdict == *verdict).map(|f| (f, String::new()));
     let undecided = |advisory: bool| {
@@ -33,8 +33,8 @@ pub(super) fn summaries(findings: &Findings) -> Vec<Summary> {
     [
         summary(Tone::Caution, "Inconclusive", "too little is known of them", undecided(false)),
         summary(Tone::Quiet, "Inconclusive, advisory", "would not have failed the run", undecided(true)),
-        summary(Tone::Plain, "New", "nothing to compare with yet", of(&Verdict::New)),
-        summary(Tone::Caution, "Missing", "in the baselines, no longer in the configuration", of(&Verdict::Missing)),
+        summary(Tone::Plain, "New", words.new_means, of(&Verdict::New)),
+        summary(Tone::Caution, "Missing", words.missing_means, of(&Verdict::Missing)),
         summary(Tone::Quiet, "Unsupported", "the backend cannot, or the sample does not say how", unsupported),
     ]
     .into_iter()

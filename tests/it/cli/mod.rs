@@ -4,12 +4,15 @@
 //! that verdicts are the same on any machine; nothing depends on how long something takes; every process has a cleared
 //! environment and a folder for temporary files of its own, which must be empty when it ends.
 
+mod base;
+mod compare;
 mod disk;
 mod filters;
 mod gate;
 mod init;
 mod input;
 mod real;
+mod replay;
 mod saved;
 mod signals;
 mod surface;

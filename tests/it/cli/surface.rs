@@ -15,7 +15,17 @@ fn help_teaches() {
     let top = project.tollgate(&["--help"]);
     top.exits(0).says(&codes).says(&["tollgate init", "tollgate run --update-baselines", "Commands:"]);
     assert!(!top.stdout.contains("worker protocol"), "workers are for Tollgate to start: {top}");
-    for (command, decides) in [("run", true), ("judge", true), ("report", false), ("list", false), ("init", false)] {
+    let commands = [
+        ("run", true),
+        ("compare", true),
+        ("judge", true),
+        ("report", false),
+        ("list", false),
+        ("noise", false),
+        ("replay", false),
+        ("init", false),
+    ];
+    for (command, decides) in commands {
         for args in [["help", command], [command, "--help"]] {
             let help = project.tollgate(&args);
             help.exits(0).says(&["Usage: tollgate ", "Examples:", &format!("\n  tollgate {command} ")]);
@@ -29,7 +39,7 @@ fn help_teaches() {
 #[test]
 fn help_shows_options_that_exist() {
     let project = Project::empty();
-    for command in ["run", "judge", "report", "list", "init"] {
+    for command in ["run", "compare", "judge", "report", "list", "noise", "replay", "init"] {
         let help = project.tollgate(&[command, "--help"]).stdout;
         let (options, examples) = help.split_once("Examples:").unwrap();
         let used = examples.split_whitespace().filter(|word| word.starts_with("--"));
@@ -41,7 +51,7 @@ fn help_shows_options_that_exist() {
 #[test]
 fn usage_errors_could_not_run() {
     let project = Project::new();
-    let cases: [(&[&str], &str); 10] = [
+    let cases: [(&[&str], &str); 11] = [
         (&[], "Usage: tollgate"),
         (&["rum"], "unrecognized subcommand 'rum'"),
         (&["run", "--fast"], "unexpected argument '--fast'"),
@@ -51,6 +61,7 @@ fn usage_errors_could_not_run() {
         (&["run", "--reason", "why"], "--update-baselines"),
         (&["run", "--keep-times"], "--update-baselines"),
         (&["judge"], "<RESULTS>"),
+        (&["compare", "a"], "<B>"),
         (&["list", "--format", "markdown"], "possible values: text, json"),
     ];
     for (args, words) in cases {

@@ -1,0 +1,130 @@
+//! `tollgate noise`: base against itself on this machine, and what the gate can promise here.
+
+use std::fmt::Write as _;
+
+use super::measuring::Until;
+use super::run;
+use super::setup;
+use super::sides;
+use super::ui::{Ui, counted};
+use crate::cli::{NoiseArgs, PlainFormat};
+use crate::exit::Exit;
+use crate::measure::cancel::Cancel;
+use crate::model::results::{Base, BaseKind, Comparison, EndReason};
+use crate::model::{Results, StageKind};
+use crate::replay::noise::{self, Noise, Row};
+use crate::report::units::{change, share};
+
+/// Cells that are resampled for each row, and whole runs: enough to tell 95 % from 93 %, in seconds.
+const LIVES: u32 = 500;
+const RUNS: u32 = 1000;
+
+/// Runs the command.
+///
+/// # Errors
+/// When it could not do its job: usage, configuration, environment, input or output.
+pub fn run(args: &NoiseArgs, ui: &Ui) -> anyhow::Result<Exit> {
+    let (results, interrupted) = match &args.results {
+        Some(path) => (setup::read(path, ui)?, false),
+        None => match measure(args, ui) {
+            Err(error) if sides::is_interruption(&error) => {
+                ui.warn("interrupted before anything was measured");
+                return Ok(Exit::Interrupted);
+            }
+            measured => measured?,
+        },
+    };
+    let seed = results.header.seed;
+    let noise = noise::assess(&results, seed, LIVES, RUNS);
+    let text = match args.format {
+        PlainFormat::Text => text(&noise, &results),
+        PlainFormat::Json => serde_json::to_string_pretty(&noise)?,
+    };
+    ui.data(&text)?;
+    if interrupted {
+        ui.warn("interrupted: this covers what was measured until then");
+        return Ok(Exit::Interrupted);
+    }
+    Ok(Exit::Pass)
+}
+
+/// Measures everything against itself until the budget is used up.
+fn measure(args: &NoiseArgs, ui: &Ui) -> anyhow::Result<(Results, bool)> {
+    let mut setup = setup::setup(&args.places, &args.filters, ui)?;
+    let cancel = Cancel::install()?;
+    sides::build_head(&mut setup, &cancel, ui)?;
+    for pair in &mut setup.plan {
+        pair.comparison = Comparison::Paired;
+        pair.stages.retain(|stage| matches!(stage.kind(), StageKind::Gating));
+    }
+    let mut header = run::header(&setup, &args.filters, args.budget, args.seed)?;
+    let (samples, backends) = (header.samples.clone(), header.backends.clone());
+    header.base = Some(Base { kind: BaseKind::Itself, samples, backends });
+    let results = run::measure(header, Until::OutOfBudget, &args.out, &cancel, ui)?;
+    run::save(&results, &args.out, ui)?;
+    let interrupted = results.end.reason == EndReason::Interrupted;
+    Ok((results, interrupted))
+}
+
+fn text(noise: &Noise, results: &Results) -> String {
+    let header = &results.header;
+    let budget: std::time::Duration = header.settings.budget.into();
+    let pairs: u32 = noise.rows.iter().map(|row| row.pairs).sum();
+    let mut out = String::new();
+    _ = writeln!(
+        out,
+        "{} on {}: base against itself, {} of {}\n",
+        header.machine.class.to_string().escape_debug(),
+        counted(header.machine.cores as usize, "core", "cores"),
+        counted(pairs as usize, "figure", "figures"),
+        counted(noise.rows.len(), "stage and backend", "stages and backends"),
+    );
+    let name = noise.rows.iter().map(|row| row.backend.as_str().len()).max().unwrap_or(0).max("backend".len());
+    let stage = noise.rows.iter().map(|row| row.stage.as_str().len()).max().unwrap_or(0).max("stage".len());
+    _ = writeln!(
+        out,
+        "{:name$}  {:stage$}  {:>6}  {:>7}  {:>7}  {:>7}  {:>16}  {:>6}  {:>9}  {:>8}  {:>8}",
+        "backend", "stage", "pairs", "launch", "pair", "worst", "bias (95 %)", "red", "tolerance", "finds", "least"
+    );
+    for row in &noise.rows {
+        _ = writeln!(out, "{}", line(row, name, stage));
+    }
+    _ = write!(out, "\n{}", explanation(noise, budget));
+    out
+}
+
+fn line(row: &Row, name: usize, stage: usize) -> String {
+    let percent = |fraction: f64| format!("{:.2} %", fraction * 100.0);
+    let found =
+        |fraction: Option<f64>| fraction.map_or_else(|| "none".to_owned(), |found| format!("{:.1} %", found * 100.0));
+    let bias = format!("{} ± {:.2} %", change(row.bias.relative), (row.bias.high - row.bias.low) * 50.0);
+    format!(
+        "{:name$}  {:stage$}  {:>6}  {:>7}  {:>7}  {:>7}  {bias:>16}  {:>6}  {:>9}  {:>8}  {:>8}",
+        row.backend.as_str(),
+        row.stage.as_str(),
+        row.pairs,
+        percent(row.launch_deviation),
+        percent(row.deviation),
+        percent(row.worst),
+        format!("{}/{}", row.false_reds, row.lives),
+        share(row.tolerance),
+        found(row.smallest_found),
+        found(row.least_tolerance),
+    )
+}
+
+fn explanation(noise: &Noise, budget: std::time::Duration) -> String {
+    let most = noise.rows.iter().map(|row| row.pairs_affordable).max().unwrap_or(0);
+    let least = noise.rows.iter().map(|row| row.pairs_affordable).min().unwrap_or(0);
+    format!(
+        "launch  deviation of one launch's own time; pair  of the ratio of one pair of launches, which is what is judged\n\
+         red     cells judged red of those resampled with nothing changed and no tolerance at all\n\
+         finds   smallest change found in 95 % of resampled cells, at the tolerance and a budget of {} ({least} to {most} pairs of launches)\n\
+         least   smallest tolerance at which 95 % of unchanged cells pass within that budget\n\
+         {} of {} resampled runs of {} cells had a false red at these tolerances.\n",
+        humantime::format_duration(budget),
+        noise.runs_with_a_red,
+        noise.runs,
+        noise.cells,
+    )
+}

@@ -27,6 +27,7 @@ mod pair;
 pub mod paired;
 pub mod pooling;
 mod scatter;
+mod tails;
 mod threshold;
 pub mod time;
 mod tradeoff;

@@ -31,7 +31,7 @@ const HEAD: usize = 1;
 /// it to be compared with is for information.
 const ALONE: u32 = 3;
 
-/// Rounds of the yardstick, 10 ms each, that the head reads once both sides have been measured. The comparison of the two has no use
+/// Rounds of the yardstick, 10 ms each, that the head reads once both sides have been measured; none in a null control. The comparison of the two has no use
 /// for it; that with the committed baseline takes the median of all readings, which three rounds give. Not before the stages, because
 /// it would leave the head a heap and caches that the base does not have, and a fresh heap is not what the readings between the stages
 /// of a single launch find either: allocating took 6 % longer in the launches of ten pairs after the stages than before them.
@@ -200,7 +200,9 @@ impl<'a> Duel<'a> {
         for stage in stages {
             self.stage(*stage)?;
         }
-        self.with(HEAD, |head| head.yardstick(YARDSTICKS, stages.last().copied()))?;
+        if !self.spec.control {
+            self.with(HEAD, |head| head.yardstick(YARDSTICKS, stages.last().copied()))?;
+        }
         for stage in head_only {
             if self.with(HEAD, |head| head.begin(*stage))? == Some(true) {
                 self.alone(HEAD, *stage, None)?;

@@ -414,6 +414,9 @@ fn a_missing_scratch_folder_is_named_with_a_remedy() {
 fn a_null_control_is_the_base_on_both_sides() {
     let [base, head] = Fixture { control: true, ..both(&[]) }.launches();
     assert_eq!((base.side, head.side), (Side::ControlBase, Side::ControlHead));
+    // Nothing committed is compared with it.
+    assert_eq!((base.yardstick.len(), head.yardstick.len()), (0, 0));
+    assert_eq!((stages(&base), stages(&head)), (STAGES.to_vec(), STAGES.to_vec()));
 }
 
 #[test]

@@ -21,7 +21,7 @@ use super::protocol::{Measure, Measured};
 use crate::model::observation::Side;
 use crate::model::settings::{Effort, Limits};
 use crate::model::{BackendSpec, Launch, Observation, Sample, Stage};
-use blocks::{Course, Tally, course, is_slow, opening_cap, order};
+use blocks::{Course, Tally, course, is_cut_short, is_slow, opening_cap, order};
 
 /// Places of the two sides in arrays.
 const BASE: usize = 0;
@@ -31,7 +31,7 @@ const HEAD: usize = 1;
 /// it to be compared with is for information.
 const ALONE: u32 = 3;
 
-/// Rounds of the yardstick, 10 ms each, that the head reads once both sides have been measured. The comparison of the two has no use
+/// Rounds of the yardstick, 10 ms each, that the head reads once both sides have been measured; none in a null control. The comparison of the two has no use
 /// for it; that with the committed baseline takes the median of all readings, which three rounds give. Not before the stages, because
 /// it would leave the head a heap and caches that the base does not have, and a fresh heap is not what the readings between the stages
 /// of a single launch find either: allocating took 6 % longer in the launches of ten pairs after the stages than before them.
@@ -122,10 +122,10 @@ impl<'a> DuelSpec<'a> {
 
     /// The most that one side is asked.
     fn requests(&self) -> u64 {
-        // A stage is opened, perhaps opened again, and then observed twice a block, of which up to twice as many are made as wanted;
+        // A stage is opened, perhaps once more and brought level, and then observed twice a block, of which up to twice as many are made as wanted;
         // or it is measured alone.
         let stages = self.stages.len().saturating_add(self.head_only.len()) as u64;
-        stages.saturating_mul(3 + 4 * u64::from(self.effort.max_blocks.max(1))).saturating_add(6)
+        stages.saturating_mul(4 + 4 * u64::from(self.effort.max_blocks.max(1))).saturating_add(6)
     }
 }
 
@@ -157,6 +157,11 @@ struct Opening {
 impl Opening {
     fn of(measured: Measured) -> Option<Self> {
         measured.observations.last().copied().map(|seen| Self { seen, measured })
+    }
+
+    /// With what was seen the second time.
+    fn seen_again(self, again: &Measured) -> Self {
+        Self { seen: again.observations.last().copied().unwrap_or(self.seen), ..self }
     }
 
     /// The record of the stage with these observations; what a worker tells only once comes from here.
@@ -200,7 +205,9 @@ impl<'a> Duel<'a> {
         for stage in stages {
             self.stage(*stage)?;
         }
-        self.with(HEAD, |head| head.yardstick(YARDSTICKS, stages.last().copied()))?;
+        if !self.spec.control {
+            self.with(HEAD, |head| head.yardstick(YARDSTICKS, stages.last().copied()))?;
+        }
         for stage in head_only {
             if self.with(HEAD, |head| head.begin(*stage))? == Some(true) {
                 self.alone(HEAD, *stage, None)?;
@@ -265,6 +272,10 @@ impl<'a> Duel<'a> {
         for side in self.in_turn() {
             let measured = self.with(side, |side| side.measure(request.clone()))?.flatten();
             openings[side] = measured.and_then(Opening::of);
+            if openings[side].as_ref().is_some_and(|opening| is_cut_short(&opening.seen, time_cap)) {
+                let again = self.with(side, |side| side.measure(request.clone()))?.flatten();
+                openings[side] = openings[side].take().zip(again).map(|(first, again)| first.seen_again(&again));
+            }
         }
         if let [Some(base), Some(head)] = &openings {
             let long = [base, head].map(|opening| opening.seen.wall >= time_cap);

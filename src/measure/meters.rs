@@ -131,8 +131,9 @@ pub fn threads() -> Option<u64> {
     fs::metadata("/proc/self/task").ok().map(|folder| folder.nlink().saturating_sub(2))
 }
 
-/// Longest wait for threads to end. Ending takes tens of microseconds; a pool that stays is not waited for again.
-const SETTLE_LIMIT: Duration = Duration::from_millis(20);
+/// Longest wait for threads to end. Ending takes tens of microseconds, or a scheduler's slice of 3 ms more where other work has the core; a
+/// pool that stays, as Cranelift's first compilation leaves one behind, is not waited for again.
+const SETTLE_LIMIT: Duration = Duration::from_millis(5);
 
 /// Waits until no more than `expected` threads are left, so that the end of a compiler's thread pool, which Wasmer does not wait
 /// for, falls into nobody's measurement. Where threads cannot be counted, it waits a moment.

@@ -261,6 +261,17 @@ fn a_side_that_stopped_warming_up_is_brought_level() {
 }
 
 #[test]
+fn an_opening_that_lost_the_core_is_done_again() {
+    // Thirty milliseconds, half of which the core was somebody else's.
+    let fixture = Fixture::new(&["--time", "serialize=38", "--disturb", "serialize=1"], &["--time", "serialize=38"]);
+    let [base, _] = fixture.launches();
+    let turns = fixture.turns("serialize");
+    assert!(turns.starts_with("bbhBHHB") || turns.starts_with("hbbHBBH"), "{turns}");
+    // What is told the first time alone is kept.
+    assert!(record(&base, Stage::Serialize).artifact.is_some());
+}
+
+#[test]
 fn a_stage_that_one_side_supports_is_measured_of_that_one() {
     for (fixture, able) in [(of_base(&["--unsupported", "compile"]), 1), (of_head(&["--unsupported", "compile"]), 0)] {
         let pair = fixture.launches();
@@ -414,6 +425,9 @@ fn a_missing_scratch_folder_is_named_with_a_remedy() {
 fn a_null_control_is_the_base_on_both_sides() {
     let [base, head] = Fixture { control: true, ..both(&[]) }.launches();
     assert_eq!((base.side, head.side), (Side::ControlBase, Side::ControlHead));
+    // Nothing committed is compared with it.
+    assert_eq!((base.yardstick.len(), head.yardstick.len()), (0, 0));
+    assert_eq!((stages(&base), stages(&head)), (STAGES.to_vec(), STAGES.to_vec()));
 }
 
 #[test]

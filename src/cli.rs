@@ -415,6 +415,10 @@ pub struct NoiseArgs {
     #[arg(long, default_value = "tollgate-noise", value_name = "DIR")]
     pub out: PathBuf,
 
+    /// Add what was found to the baselines, as what pairs of launches are known to scatter by.
+    #[arg(long)]
+    pub record: bool,
+
     /// Assess the results of an earlier `tollgate noise` instead of measuring.
     #[arg(long, value_name = "FILE")]
     pub results: Option<PathBuf>,

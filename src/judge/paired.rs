@@ -135,20 +135,16 @@ fn try_decide(pairs: &[(u32, f64)], prior: Deviation, rule: &Rule, cells: usize)
     let margin = upper_t(BOUND_LEVEL, estimate.freedom)? * estimate.error;
     let (lower, upper) = (estimate.value - margin, estimate.value + margin);
     let change = Change { relative: relative(estimate.value), low: relative(lower), high: relative(upper) };
-    let across = |tolerance: f64| InconclusiveReason::IntervalAcrossTolerance {
-        low: change.low,
-        high: change.high,
-        tolerance,
-    };
+    let across =
+        |tolerance: f64| InconclusiveReason::IntervalAcrossTolerance { low: change.low, high: change.high, tolerance };
     let verdict = match standing {
         Standing::Improved => Verdict::Improved,
         Standing::Within => Verdict::Pass,
         Standing::Open => Verdict::Inconclusive(across(rule.tolerance)),
         Standing::OpenAlone => Verdict::Inconclusive(across(rule.tolerance.max(rule.allowance))),
-        Standing::TimeAlone => Verdict::Inconclusive(InconclusiveReason::TimeAlone {
-            change: change.relative,
-            allowance: rule.allowance,
-        }),
+        Standing::TimeAlone => {
+            Verdict::Inconclusive(InconclusiveReason::TimeAlone { change: change.relative, allowance: rule.allowance })
+        }
         Standing::Unconfirmed => Verdict::Inconclusive(InconclusiveReason::NotConfirmed),
         Standing::Regressed => Verdict::Regressed,
     };
@@ -218,11 +214,7 @@ pub fn estimate(values: &[f64], prior: Deviation) -> Result<Estimate, KernelErro
     let trust = (prior.value / own.value).min(1.0).powi(4);
     let mut shrunk = moderated(own, Deviation { value: prior.value, freedom: prior.freedom * trust })?;
     shrunk.value = shrunk.value.max(own.value).max(DEVIATION_FLOOR);
-    Ok(Estimate {
-        value: location.mean,
-        error: shrunk.value / (location.count as f64).sqrt(),
-        freedom: shrunk.freedom,
-    })
+    Ok(Estimate { value: location.mean, error: shrunk.value / (location.count as f64).sqrt(), freedom: shrunk.freedom })
 }
 
 /// How often a change shows.

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use anyhow::Context as _;
+
 use super::measuring::Until;
 use super::run;
 use super::setup;
@@ -15,9 +17,14 @@ use crate::judge;
 use crate::measure::cancel::Cancel;
 use crate::model::observation::Side;
 use crate::model::results::{Base, BaseKind, Comparison, EndReason};
-use crate::model::{Baseline, Results, StageKind};
+use crate::model::sample::EngineSpec;
+use crate::model::{BackendSpec, Baseline, Results, StageKind};
+use crate::replay::export::{self, SPIN, WORKER};
 use crate::replay::noise::{self, Noise, Row};
 use crate::report::units::{change, share};
+
+/// The recording for `tollgate replay`, in the folder of the results.
+const RECORDING: &str = "launches.jsonl";
 
 /// Cells that are resampled for each row, and whole runs: enough to tell 95 % from 93 %, in seconds.
 const LIVES: u32 = 500;
@@ -93,11 +100,28 @@ fn measure(args: &NoiseArgs, ui: &Ui) -> anyhow::Result<(Results, bool)> {
     }
     let mut header = run::header(&setup, &args.filters, args.budget, args.seed)?;
     let (samples, backends) = (header.samples.clone(), header.backends.clone());
+    if let Some(percent) = args.plant {
+        plant(&mut header.backends, percent / 100.0)?;
+    }
     header.base = Some(Base { kind: BaseKind::Itself, samples, backends });
     let results = run::measure(header, Until::OutOfBudget, &args.out, &cancel, ui)?;
     run::save(&results, &args.out, ui)?;
+    let recording = args.out.join(RECORDING);
+    std::fs::write(&recording, export::lines(&results))
+        .with_context(|| format!("failed to write {}", recording.display()))?;
     let interrupted = results.end.reason == EndReason::Interrupted;
     Ok((results, interrupted))
+}
+
+/// Makes the head's built-in engine slower.
+fn plant(backends: &mut [BackendSpec], share: f64) -> anyhow::Result<()> {
+    let path = std::env::current_exe().context("failed to find this executable")?;
+    for backend in backends.iter_mut().filter(|backend| backend.engine == EngineSpec::BuiltIn) {
+        let args = [WORKER, SPIN, &share.to_string()].map(str::to_owned).to_vec();
+        backend.engine =
+            EngineSpec::Executable { name: "planted".to_owned(), path: path.clone(), args, sha256: String::new() };
+    }
+    Ok(())
 }
 
 fn text(noise: &Noise, results: &Results) -> String {

@@ -21,6 +21,9 @@ fn noise_measures_everything_against_itself_and_promises() {
     }
     assert_eq!(noise["runs_with_a_red"], 0);
     assert!(project.read(&project.baseline("alpha")).contains("\nscatter:\n  validate: {deviation: "));
+    // What was measured can be replayed.
+    let replayed = project.tollgate(&["replay", "tollgate-noise/launches.jsonl", "--runs", "20", "--cells", "20"]);
+    replayed.exits(0).says(&["tiny/alpha/compile", "tollgate: tolerance 0 %"]);
     // The saved results give the same figures.
     let again = project.tollgate(&["noise", "--results", "tollgate-noise", "--format", "json"]);
     assert_eq!(again.exits(0).stdout, ended.stdout);

@@ -168,8 +168,9 @@ fn by_base(context: &Context<'_>, pair: &Pair<'_>, finding: &mut CellFinding) ->
         return false;
     }
     if let (Some(change), Some(tolerance)) = (committed.change, &committed.tolerance) {
-        let beyond = matches!(committed.verdict, Verdict::Regressed | Verdict::Improved);
-        let allowance = (tolerance.tolerance.relative + tolerance.widened_by) * 100.0;
+        let allowance = tolerance.tolerance.relative + tolerance.widened_by;
+        let beyond = change.relative.abs() > allowance;
+        let allowance = allowance * 100.0;
         finding.evidence.push(format!(
             "against the committed baseline {:+.1} %, {} its allowance of {allowance:.0} %",
             change.relative * 100.0,

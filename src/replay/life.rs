@@ -26,3 +26,39 @@ pub fn live(draw: &mut dyn FnMut() -> f64, prior: Deviation, rule: &Rule, cells:
     let verdict = decide(&pairs, prior, rule, cells).verdict;
     Lived { verdict, pairs: u32::try_from(pairs.len()).unwrap_or(u32::MAX) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::paired::FIRST_PAIRS;
+
+    const PRIOR: Deviation = Deviation { value: 0.005, freedom: 4.0 };
+    const RULE: Rule = Rule { tolerance: 0.02, allowance: 0.0 };
+
+    /// Pairs that scatter by ±0.2 % about a change.
+    fn lived(change: f64, most_pairs: u32) -> Lived {
+        let mut at = 0;
+        let mut draw = || {
+            at += 1;
+            change + [0.0, 0.002, -0.002][at % 3]
+        };
+        live(&mut draw, PRIOR, &RULE, 200, most_pairs)
+    }
+
+    #[test]
+    fn a_life_ends_when_it_is_decided() {
+        assert_eq!(lived(0.0, 30), Lived { verdict: Verdict::Pass, pairs: FIRST_PAIRS });
+        let red = lived(0.1, 30);
+        assert_eq!(red.verdict, Verdict::Regressed);
+        assert!((8..12).contains(&red.pairs), "{red:?}");
+    }
+
+    #[test]
+    fn a_life_ends_when_there_are_no_more_pairs() {
+        let open = lived(0.02, 12);
+        assert!(matches!(open.verdict, Verdict::Inconclusive(_)) && open.pairs == 12, "{open:?}");
+        // Too few for a look, and judged nevertheless.
+        assert_eq!(lived(0.0, 2).pairs, 2);
+        assert!(matches!(lived(0.0, 0).verdict, Verdict::Inconclusive(_)));
+    }
+}

@@ -132,7 +132,7 @@ enum Command {
     Init(InitArgs),
     /// Be a worker: speak the worker protocol on standard input and output
     #[command(hide = true)]
-    Worker,
+    Worker(WorkerArgs),
 }
 
 /// Where the configuration and the baselines are.
@@ -397,6 +397,13 @@ pub enum PlainFormat {
 }
 
 #[derive(Debug, Args)]
+pub struct WorkerArgs {
+    /// Plant a slowdown: spin after each operation for this share of its own time, such as 0.03, to try the gate with.
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
+    pub spin: f64,
+}
+
+#[derive(Debug, Args)]
 pub struct NoiseArgs {
     #[command(flatten)]
     pub places: Places,
@@ -414,6 +421,15 @@ pub struct NoiseArgs {
     /// Folder for results.json.
     #[arg(long, default_value = "tollgate-noise", value_name = "DIR")]
     pub out: PathBuf,
+
+    /// Plant a slowdown in the head, as a share of each operation's own time such as 2%: to see it in the column `bias`, and to
+    /// record launches for `tollgate replay`.
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub plant: Option<f64>,
+
+    /// Add what was found to the baselines, as what pairs of launches are known to scatter by.
+    #[arg(long, conflicts_with = "plant")]
+    pub record: bool,
 
     /// Assess the results of an earlier `tollgate noise` instead of measuring.
     #[arg(long, value_name = "FILE")]
@@ -468,7 +484,7 @@ pub fn main() -> ExitCode {
     };
     let ui = Ui::new(cli.color);
     let outcome = match cli.command {
-        Command::Worker => return worker::main(),
+        Command::Worker(args) => return worker::main(args.spin),
         Command::Run(args) => commands::run::run(&args, &ui),
         Command::Compare(args) => commands::compare::run(&args, &ui),
         Command::Judge(args) => commands::judge::run(&args, &ui),

@@ -2,18 +2,29 @@
 
 use std::fmt::Write as _;
 
+use anyhow::Context as _;
+
 use super::measuring::Until;
 use super::run;
 use super::setup;
 use super::sides;
 use super::ui::{Ui, counted};
+use crate::baseline::error::BaselineError;
+use crate::baseline::{scatter, store};
 use crate::cli::{NoiseArgs, PlainFormat};
 use crate::exit::Exit;
+use crate::judge;
 use crate::measure::cancel::Cancel;
+use crate::model::observation::Side;
 use crate::model::results::{Base, BaseKind, Comparison, EndReason};
-use crate::model::{Results, StageKind};
+use crate::model::sample::EngineSpec;
+use crate::model::{BackendSpec, Baseline, Results, StageKind};
+use crate::replay::export::{self, SPIN, WORKER};
 use crate::replay::noise::{self, Noise, Row};
 use crate::report::units::{change, share};
+
+/// The recording for `tollgate replay`, in the folder of the results.
+const RECORDING: &str = "launches.jsonl";
 
 /// Cells that are resampled for each row, and whole runs: enough to tell 95 % from 93 %, in seconds.
 const LIVES: u32 = 500;
@@ -41,11 +52,41 @@ pub fn run(args: &NoiseArgs, ui: &Ui) -> anyhow::Result<Exit> {
         PlainFormat::Json => serde_json::to_string_pretty(&noise)?,
     };
     ui.data(&text)?;
+    if args.record {
+        record(&results, args, ui)?;
+    }
     if interrupted {
         ui.warn("interrupted: this covers what was measured until then");
         return Ok(Exit::Interrupted);
     }
     Ok(Exit::Pass)
+}
+
+/// Adds the scatter of this run to the baselines: what the deviations of later runs are shrunk towards.
+fn record(results: &Results, args: &NoiseArgs, ui: &Ui) -> anyhow::Result<()> {
+    let failed = |error: BaselineError| anyhow::anyhow!("failed to {error}");
+    let dir = match &args.places.baselines {
+        Some(dir) => dir.clone(),
+        None => setup::setup(&args.places, &args.filters, ui)?.baselines_dir,
+    };
+    for (backend, observed) in &judge::judge(results).scatter {
+        let target = &results.header.machine.class.target;
+        match store::read(&dir, backend, target).map_err(failed)? {
+            None => ui.warn(&format!(
+                "{backend} has no baseline to record its scatter in; run `tollgate run --update-baselines`"
+            )),
+            Some(old) => {
+                let new = Baseline { scatter: scatter::fold(&old.scatter, observed), ..old.clone() };
+                let path = store::replace(&dir, Some(&old), &new).map_err(failed)?;
+                ui.info(&format!(
+                    "recorded the scatter of {} in {}",
+                    counted(observed.len(), "stage", "stages"),
+                    path.display()
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Measures everything against itself until the budget is used up.
@@ -59,25 +100,42 @@ fn measure(args: &NoiseArgs, ui: &Ui) -> anyhow::Result<(Results, bool)> {
     }
     let mut header = run::header(&setup, &args.filters, args.budget, args.seed)?;
     let (samples, backends) = (header.samples.clone(), header.backends.clone());
+    if let Some(percent) = args.plant {
+        plant(&mut header.backends, percent / 100.0)?;
+    }
     header.base = Some(Base { kind: BaseKind::Itself, samples, backends });
     let results = run::measure(header, Until::OutOfBudget, &args.out, &cancel, ui)?;
     run::save(&results, &args.out, ui)?;
+    let recording = args.out.join(RECORDING);
+    std::fs::write(&recording, export::lines(&results))
+        .with_context(|| format!("failed to write {}", recording.display()))?;
     let interrupted = results.end.reason == EndReason::Interrupted;
     Ok((results, interrupted))
+}
+
+/// Makes the head's built-in engine slower.
+fn plant(backends: &mut [BackendSpec], share: f64) -> anyhow::Result<()> {
+    let path = std::env::current_exe().context("failed to find this executable")?;
+    for backend in backends.iter_mut().filter(|backend| backend.engine == EngineSpec::BuiltIn) {
+        let args = [WORKER, SPIN, &share.to_string()].map(str::to_owned).to_vec();
+        backend.engine =
+            EngineSpec::Executable { name: "planted".to_owned(), path: path.clone(), args, sha256: String::new() };
+    }
+    Ok(())
 }
 
 fn text(noise: &Noise, results: &Results) -> String {
     let header = &results.header;
     let budget: std::time::Duration = header.settings.budget.into();
-    let pairs: u32 = noise.rows.iter().map(|row| row.pairs).sum();
+    let launched = results.launches.iter().filter(|launch| launch.side == Side::Head).count();
     let mut out = String::new();
     _ = writeln!(
         out,
-        "{} on {}: base against itself, {} of {}\n",
+        "Base against itself on {} ({}): {} in {}\n",
         header.machine.class.to_string().escape_debug(),
         counted(header.machine.cores as usize, "core", "cores"),
-        counted(pairs as usize, "figure", "figures"),
-        counted(noise.rows.len(), "stage and backend", "stages and backends"),
+        counted(launched, "pair of launches", "pairs of launches"),
+        humantime::format_duration(std::time::Duration::from_secs(results.end.elapsed.0 / 1_000_000_000)),
     );
     let name = noise.rows.iter().map(|row| row.backend.as_str().len()).max().unwrap_or(0).max("backend".len());
     let stage = noise.rows.iter().map(|row| row.stage.as_str().len()).max().unwrap_or(0).max("stage".len());

@@ -15,7 +15,7 @@ use crate::model::{CellFinding, Stage, Verdict};
 
 /// Page faults or memory that differ by less than this share support nothing: both repeat to well below it, but for LLVM's
 /// memory, which scatters by 2.4 % between launches.
-const SUPPORT_SHARE: f64 = 0.05;
+pub const SUPPORT_SHARE: f64 = 0.05;
 
 /// Page faults of one operation that differ by less than this support nothing, whatever their share.
 const SUPPORT_FAULTS: f64 = 0.5;

@@ -7,13 +7,13 @@
 //! `kernels` (statistics), `pooling` (observations to launches), `blocks` and `duel` (blocks to pairs of launches) know no verdicts;
 //! `time`, `paired` and `exact` decide on figures; `pair` picks the rule for a cell; `controls` doubts the run; `outcome` joins.
 
-mod against_base;
+pub mod against_base;
 pub mod blocks;
 mod broken;
 pub mod compare;
 mod composite;
 mod context;
-mod controls;
+pub mod controls;
 mod differences;
 pub mod duel;
 mod evidence;
@@ -27,6 +27,7 @@ mod pair;
 pub mod paired;
 pub mod pooling;
 mod scatter;
+mod tails;
 mod threshold;
 pub mod time;
 mod tradeoff;

@@ -15,14 +15,30 @@ pub struct Stopwatch {
     operations: u32,
     wall: Duration,
     used: Usage,
+    spin: f64,
 }
 
+/// Largest share that a watch spins for: a hundred times as slow is slow enough.
+const MOST_SPIN: f64 = 100.0;
+
 impl Stopwatch {
+    /// A watch that spins after each operation for this share of what it took: a slowdown planted to try the gate with.
+    #[must_use]
+    pub fn spinning(share: f64) -> Self {
+        Self { spin: share.clamp(0.0, MOST_SPIN), ..Self::default() }
+    }
+
     /// Times one chunk of `operations` operations.
     pub fn time<R>(&mut self, operations: u32, run: impl FnOnce() -> R) -> R {
         let before = Usage::of_this_process();
         let start = Instant::now();
         let result = run();
+        if self.spin > 0.0 {
+            let until = start.elapsed().mul_f64(1.0 + self.spin);
+            while start.elapsed() < until {
+                std::hint::spin_loop();
+            }
+        }
         let wall = start.elapsed();
         let used = Usage::of_this_process().since(before);
         self.operations = self.operations.saturating_add(operations);

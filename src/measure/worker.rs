@@ -43,10 +43,11 @@ const MAX_REPEATS: u32 = 1000;
 /// Exit code for requests that are not the protocol, and for a worker that cannot even start.
 const EXIT_PROTOCOL: u8 = 2;
 
-/// Runs a worker until it is told to quit or its parent is gone.
+/// Runs a worker until it is told to quit or its parent is gone. `spin` is a slowdown to plant, as a share of each operation's own
+/// time: for trying the gate, 0 otherwise.
 #[must_use]
-pub fn main() -> ExitCode {
-    match serve() {
+pub fn main(spin: f64) -> ExitCode {
+    match serve(spin) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody else is left to tell; if standard error is gone too, the exit code must do.
@@ -71,7 +72,7 @@ enum WorkerError {
     Request(serde_json::Error),
 }
 
-fn serve() -> Result<(), WorkerError> {
+fn serve(spin: f64) -> Result<(), WorkerError> {
     let mut replies = Replies(claim_stdout().map_err(WorkerError::Output)?);
     replies.send(&Hello {
         protocol: PROTOCOL_VERSION,
@@ -79,7 +80,7 @@ fn serve() -> Result<(), WorkerError> {
         compilers: engine::compilers().into_iter().map(str::to_owned).collect(),
     })?;
     let requests = listen();
-    let mut worker = Worker::default();
+    let mut worker = Worker { spin, ..Worker::default() };
     // The stack is moved for everything after `prepare`, which comes first.
     while let Some(request) = next(&requests)? {
         let offset = match &request.command {
@@ -196,6 +197,8 @@ struct Worker {
     yardstick: Option<Yardstick>,
     /// Stages that have run before in this launch.
     warm: BTreeSet<Stage>,
+    /// Slowdown that is planted in every stage, as a share of its own time.
+    spin: f64,
 }
 
 impl Worker {
@@ -258,13 +261,14 @@ impl Worker {
         let stage = request.stage;
         let warm = self.warm.contains(&stage);
         let start = Instant::now();
+        let spin = self.spin;
         let stages = self.prepared()?;
         let observations = observe(
             request,
             warm,
             || Nanos::from(start.elapsed()),
             |batch| {
-                let mut watch = Stopwatch::default();
+                let mut watch = Stopwatch::spinning(spin);
                 stages.run(stage, batch, &mut watch)?;
                 Ok(watch.observation())
             },

@@ -3,9 +3,8 @@
 //! Draws whatever it is given: recorded pairs, or numbers made up. Knows no stages and no files.
 
 use crate::judge::kernels::Deviation;
-use crate::judge::paired::{Rule, decide, is_look, is_open};
+use crate::judge::paired::{Rule, decide, is_look, is_undecided};
 use crate::model::Verdict;
-use crate::model::verdict::InconclusiveReason;
 
 /// How a cell ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,15 +17,12 @@ pub struct Lived {
 /// Draws pair by pair, looks when a look is due and once more when there are no more pairs, and stops when decided.
 pub fn live(draw: &mut dyn FnMut() -> f64, prior: Deviation, rule: &Rule, cells: usize, most_pairs: u32) -> Lived {
     let mut pairs = Vec::new();
-    let mut verdict = Verdict::Inconclusive(InconclusiveReason::TooFewLaunches { have: 0, need: 2 });
     for round in 0..most_pairs {
         pairs.push((round, draw()));
-        if is_look(round + 1) || round + 1 == most_pairs {
-            verdict = decide(&pairs, prior, rule, cells).verdict;
-            if !is_open(&verdict) {
-                return Lived { verdict, pairs: round + 1 };
-            }
+        if is_look(round + 1) && !is_undecided(&pairs, prior, rule, cells) {
+            break;
         }
     }
-    Lived { verdict, pairs: most_pairs }
+    let verdict = decide(&pairs, prior, rule, cells).verdict;
+    Lived { verdict, pairs: u32::try_from(pairs.len()).unwrap_or(u32::MAX) }
 }

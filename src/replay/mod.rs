@@ -7,6 +7,7 @@
 //!
 //! Everything follows from the recording and the seed. Reads no clock; `recording` alone reads files; `life` knows neither.
 
+pub mod export;
 pub mod field;
 pub mod figures;
 pub mod life;

@@ -84,6 +84,8 @@ struct Pool {
     shape: Vec<f64>,
     rule: Rule,
     affordable: u32,
+    /// What the rule shrinks deviations towards: as the baseline of the run has it.
+    prior: Deviation,
 }
 
 /// Assesses a run of the base against itself. `lives` cells are resampled for each row.
@@ -158,7 +160,10 @@ impl Pool {
         let cell = Cell { sample, backend: backend.clone(), stage, metric: Metric::Time };
         let tolerance = tolerance_of(results, &cell)?;
         let rule = Rule { tolerance, allowance: 0.0 };
-        (!shape.is_empty()).then_some(Self { backend, stage, by_sample, deviations, shape, rule, affordable })
+        let scatter = results.header.baselines.get(&backend).and_then(|baseline| baseline.scatter.get(&stage));
+        let history = scatter.map(|one| Deviation { value: one.deviation, freedom: f64::from(one.freedom) });
+        let prior = paired::prior(stage, history);
+        (!shape.is_empty()).then_some(Self { backend, stage, by_sample, deviations, shape, rule, affordable, prior })
     }
 
     fn row(&self, cells: usize, seed: u64, lives: u32) -> Row {
@@ -211,14 +216,14 @@ impl Pool {
     }
 
     fn bias(&self, all: &[f64]) -> Change {
-        let estimate = paired::estimate(all, self.prior());
+        let estimate = paired::estimate(all, self.seen());
         let bounds = estimate.and_then(|one| Ok((one.value, one.lower(BOUND_LEVEL)?, one.upper(BOUND_LEVEL)?)));
         let (value, low, high) = bounds.unwrap_or((median(all).unwrap_or(0.0), f64::NEG_INFINITY, f64::INFINITY));
         Change { relative: relative(value), low: relative(low), high: relative(high) }
     }
 
-    /// The prior that a run on this machine would have once its baseline knows the scatter.
-    fn prior(&self) -> Deviation {
+    /// How far pairs of this row are known to scatter by now.
+    fn seen(&self) -> Deviation {
         let freedom = self.by_sample.values().map(|figures| figures.len() as f64 - 1.0).sum();
         paired::prior(self.stage, Some(Deviation { value: self.pooled(|one| one.figure.log_ratio), freedom }))
     }
@@ -226,9 +231,9 @@ impl Pool {
     fn lives(&self, random: &mut ChaCha8Rng, effect: f64, rule: &Rule, cells: usize) -> Verdict {
         let own = self.deviations[random.random_range(0..self.deviations.len())];
         // The deviation of a few launches is itself uncertain: it is shrunk as the rule shrinks it.
-        let own = moderated(Deviation { value: own, freedom: 4.0 }, self.prior()).map_or(own, |one| one.value);
+        let own = moderated(Deviation { value: own, freedom: 4.0 }, self.seen()).map_or(own, |one| one.value);
         let mut draw = || effect + own * self.shape[random.random_range(0..self.shape.len())];
-        live(&mut draw, paired::prior(self.stage, None), rule, cells, self.affordable).verdict
+        live(&mut draw, self.prior, rule, cells, self.affordable).verdict
     }
 
     fn is_red(&self, random: &mut ChaCha8Rng, effect: f64, rule: &Rule, cells: usize) -> bool {

@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::model::baseline::Scatter;
 use crate::model::compared::Compared;
 use crate::model::findings::{Control, Outcome, PairFailure, Spending, TradeOff};
 use crate::model::results::{Base, BaseKind, End, PlannedPair};
 use crate::model::sample::{BackendOptions, EngineSpec};
 use crate::model::settings::Effort;
 use crate::model::{
-    BackendId, BackendSpec, Bytes, CellFinding, Findings, Machine, Results, Sample, SampleId, Settings, Tier,
+    BackendId, BackendSpec, Bytes, CellFinding, Findings, Machine, Results, Sample, SampleId, Settings, Stage, Tier,
 };
 
 /// Version of the report; raised when a reader of the old one would misread the new one. New fields do not raise it.
@@ -31,6 +32,7 @@ struct Report<'a> {
     notes: &'a [String],
     spending: Spending,
     controls: &'a [Control],
+    scatter: &'a BTreeMap<BackendId, BTreeMap<Stage, Scatter>>,
     /// Of two runs side by side only.
     #[serde(skip_serializing_if = "Option::is_none")]
     compared: Option<&'a Compared>,
@@ -150,6 +152,7 @@ fn written(results: &Results, findings: &Findings, compared: Option<&Compared>) 
         notes: &findings.notes,
         spending: findings.spending,
         controls: &findings.controls,
+        scatter: &findings.scatter,
         compared,
     };
     let mut text = serde_json::to_string_pretty(&report).expect("every key of the report is a string");

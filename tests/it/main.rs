@@ -4,5 +4,6 @@ mod architecture;
 mod cli;
 mod duel;
 mod journal;
+mod method;
 mod support;
 mod workers;

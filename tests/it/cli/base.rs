@@ -10,12 +10,12 @@ use super::{CALL, Ended, Project, exists, module};
 use crate::support::{misbehave, wait_for};
 
 /// A project in a repository, with everything committed.
-struct Repository {
-    project: Project,
+pub(super) struct Repository {
+    pub(super) project: Project,
 }
 
 impl Repository {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let repository = Self { project: Project::new() };
         repository.git(&["init", "--quiet", "--initial-branch=main"]);
         repository.project.write(".gitignore", "tollgate-out\nbaselines\nout/worker\n");
@@ -33,7 +33,7 @@ impl Repository {
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 
-    fn commit(&self) {
+    pub(super) fn commit(&self) {
         self.git(&["add", "--all"]);
         self.git(&["commit", "--quiet", "--no-gpg-sign", "--allow-empty", "--message", "x"]);
     }
@@ -45,7 +45,7 @@ impl Repository {
     }
 
     /// A run, after which nothing of a base is left.
-    fn run(&self, args: &[&str]) -> Ended {
+    pub(super) fn run(&self, args: &[&str]) -> Ended {
         self.ends(self.command(args))
     }
 

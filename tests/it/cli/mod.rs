@@ -11,6 +11,8 @@ mod filters;
 mod gate;
 mod init;
 mod input;
+mod noise;
+mod pairs;
 mod real;
 mod replay;
 mod saved;

@@ -151,17 +151,19 @@ struct Duel<'a> {
 #[derive(Debug)]
 struct Opening {
     seen: Observation,
+    /// Whether it had to be asked for twice.
+    again: bool,
     measured: Measured,
 }
 
 impl Opening {
     fn of(measured: Measured) -> Option<Self> {
-        measured.observations.last().copied().map(|seen| Self { seen, measured })
+        measured.observations.last().copied().map(|seen| Self { seen, again: false, measured })
     }
 
     /// With what was seen the second time.
     fn seen_again(self, again: &Measured) -> Self {
-        Self { seen: again.observations.last().copied().unwrap_or(self.seen), ..self }
+        Self { seen: again.observations.last().copied().unwrap_or(self.seen), again: true, ..self }
     }
 
     /// The record of the stage with these observations; what a worker tells only once comes from here.
@@ -291,14 +293,15 @@ impl<'a> Duel<'a> {
     /// Measures a stage of both sides and records it. What whole blocks there are is kept, whichever side fails.
     fn paired(&mut self, stage: Stage, openings: [Opening; 2], started: Instant) -> Result<(), Over> {
         let mut taken = [Vec::new(), Vec::new()];
-        let [base, head] = &openings;
-        let outcome = match course([&base.seen, &head.seen]) {
-            Course::Openings => {
-                taken = [vec![base.seen], vec![head.seen]];
-                Ok(())
-            }
-            Course::Half => self.take(stage, 1, &self.in_turn(), &mut taken).map(drop),
-            Course::Blocks { batch } => self.blocks(stage, batch, started, &mut taken),
+        let seen = openings.each_ref().map(|opening| opening.seen);
+        let cold = openings.iter().all(|opening| !opening.again);
+        let in_turn = self.in_turn();
+        let opened = in_turn.map(|side| seen[side]).to_vec();
+        let outcome = match course(seen.each_ref(), cold, &self.spec.effort) {
+            Course::Openings => self.take(stage, 1, &in_turn, opened, &mut taken).map(drop),
+            Course::Half => self.take(stage, 1, &in_turn, Vec::new(), &mut taken).map(drop),
+            Course::Opened => self.blocks(stage, 1, opened, started, &mut taken),
+            Course::Blocks { batch } => self.blocks(stage, batch, Vec::new(), started, &mut taken),
         };
         let [base, head] = openings;
         if taken[HEAD].is_empty() {
@@ -314,33 +317,36 @@ impl<'a> Duel<'a> {
         outcome
     }
 
-    /// Makes blocks until there are enough, or a side fails.
+    /// Makes blocks until there are enough, or a side fails. The first one begins with what is `opened` already.
     fn blocks(
         &mut self,
         stage: Stage,
         batch: u32,
+        mut opened: Vec<Observation>,
         started: Instant,
         taken: &mut [Vec<Observation>; 2],
     ) -> Result<(), Over> {
         let mut tally = Tally::new(&self.spec.effort);
         while let Some(number) = tally.next(started.elapsed()) {
-            let begun = Instant::now();
-            let Some(block) = self.take(stage, batch, &order(self.first, number), taken)? else { break };
+            let begun = if opened.is_empty() { Instant::now() } else { started };
+            let opened = std::mem::take(&mut opened);
+            let Some(block) = self.take(stage, batch, &order(self.first, number), opened, taken)? else { break };
             tally.add(&block, begun.elapsed());
         }
         Ok(())
     }
 
-    /// One observation of each side named, in that order. All of them are kept, or none if the base fails.
+    /// One observation of each side named, in that order; `block` holds those of the first ones. All of them are kept, or none if
+    /// the base fails.
     fn take(
         &mut self,
         stage: Stage,
         batch: u32,
         sides: &[usize],
+        mut block: Vec<Observation>,
         taken: &mut [Vec<Observation>; 2],
     ) -> Result<Option<Vec<Observation>>, Over> {
-        let mut block = Vec::with_capacity(sides.len());
-        for side in sides {
+        for side in &sides[block.len()..] {
             let Some(seen) = self.with(*side, |side| side.observe(stage, batch))? else { return Ok(None) };
             block.push(seen);
         }

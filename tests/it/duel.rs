@@ -244,6 +244,20 @@ fn what_is_slow_on_both_sides_is_done_once() {
 }
 
 #[test]
+fn what_takes_long_on_both_sides_counts_from_the_first_operation_on() {
+    // 200 ms: one block, of which the openings are the first half.
+    let fixture = both(&["--time", "compile=10"]);
+    let pair = fixture.launches();
+    assert_eq!(counts(&pair, Stage::Compile), (2, 2));
+    assert!(["bhHB", "hbBH"].contains(&fixture.turns("compile").as_str()), "{}", fixture.turns("compile"));
+    assert_eq!(record(&pair[1], Stage::Compile).memory.unwrap().growth(), Bytes(8_000_000));
+    let failing = Fixture::new(&["--time", "compile=10", "--fail", "compile#2"], &["--time", "compile=10"]);
+    let [base, head] = failing.launches();
+    assert_eq!((stages(&base), base.failure.unwrap().stage), (vec![Stage::Validate], Some(Stage::Compile)));
+    assert_eq!(observations(&head, Stage::Compile).len(), 3);
+}
+
+#[test]
 fn what_is_slow_on_one_side_is_done_once_more_on_both() {
     let fixture = of_head(&["--time", "compile=50"]);
     let pair = fixture.launches();

@@ -16,7 +16,7 @@ use super::error::clean;
 use super::schema::VERSION;
 
 /// Significant digits of a committed ratio: steps of at most 0.01 %, a twentieth of the best deviation ever seen of a
-/// launch (0.17 %, design.md section 5), so rounding never shows in a verdict.
+/// launch (0.17 %, recorded), so rounding never shows in a verdict.
 pub const RATIO_DIGITS: usize = 5;
 
 /// Significant digits of a committed deviation, which five launches know to a third of itself at best.

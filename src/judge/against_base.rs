@@ -8,6 +8,7 @@ use super::duel::{Duel, DuelFigure};
 use super::kernels::{Deviation, KernelError, geometric_mean};
 use super::paired::{self, Rule};
 use super::time;
+use crate::model::baseline::Scatter;
 use crate::model::findings::{Against, EffectiveTolerance, Quantity};
 use crate::model::observation::MemoryReading;
 use crate::model::verdict::InconclusiveReason;
@@ -60,7 +61,7 @@ pub fn judge(context: &Context<'_>, pair: &Pair<'_>, finding: &mut CellFinding) 
     let allowance = if pair.same_engine || support.is_given() { 0.0 } else { context.layout_allowance(stage) };
     let rule = Rule { tolerance: tolerance.relative, allowance };
     let pairs: Vec<(u32, f64)> = figures.iter().map(|one| (one.round, one.figure.log_ratio)).collect();
-    let timed = paired::decide(&pairs, prior(pair, stage), &rule, context.gating_times);
+    let timed = paired::decide(&pairs, prior(context, pair, stage), &rule, context.gating_times);
     let used = timed.change.filter(|_| tolerance.relative > 0.0);
     let used = used.map(|change| change.relative.max(0.0) / tolerance.relative);
     finding.verdict = timed.verdict;
@@ -73,11 +74,20 @@ pub fn judge(context: &Context<'_>, pair: &Pair<'_>, finding: &mut CellFinding) 
     true
 }
 
-/// The deviation of a pair of launches that the stage and backend showed before.
-fn prior(pair: &Pair<'_>, stage: Stage) -> Deviation {
-    let scatter = pair.baseline.and_then(|baseline| baseline.scatter.get(&stage));
-    let history = scatter.map(|one| Deviation { value: one.deviation, freedom: f64::from(one.freedom) });
-    paired::prior(stage, history)
+/// Degrees of freedom from which what a run shows of a stage is believed beside what earlier ones did: fewer are the cell's own
+/// launches over again.
+const RUN_FREEDOM: u32 = 12;
+
+/// The deviation of a pair of launches that is expected of the stage and backend: the larger of what earlier runs showed and
+/// what this one shows, over all samples. A noisy day is believed at once; a machine that is noisier than the built-in
+/// deviations would be red without reason otherwise.
+fn prior(context: &Context<'_>, pair: &Pair<'_>, stage: Stage) -> Deviation {
+    let deviation = |one: &Scatter| Deviation { value: one.deviation, freedom: f64::from(one.freedom) };
+    let kept = pair.baseline.and_then(|baseline| baseline.scatter.get(&stage)).map(deviation);
+    let known = paired::prior(stage, kept);
+    let run = context.scatter.get(pair.backend).and_then(|scatter| scatter.get(&stage));
+    let run = run.filter(|run| run.freedom >= RUN_FREEDOM && run.deviation > known.value).map(deviation);
+    run.map_or(known, |run| paired::prior(stage, Some(run)))
 }
 
 /// Where so much was disturbed in most pairs that nothing could be left out, the figures say what else ran.

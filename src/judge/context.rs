@@ -8,8 +8,8 @@ use super::duel::{Duel, duels};
 use super::gating::{self, Standing};
 use super::threshold::Thresholds;
 use super::time;
-use super::{broken, controls};
-use crate::model::baseline::TimeReference;
+use super::{broken, controls, scatter};
+use crate::model::baseline::{Scatter, TimeReference};
 use crate::model::findings::{Control, Gating};
 use crate::model::observation::Side;
 use crate::model::results::{Base, BaseKind, Comparison};
@@ -29,6 +29,8 @@ pub struct Context<'r> {
     pub gating_times: usize,
     /// What the null controls show.
     pub controls: Vec<Control>,
+    /// How far pairs of launches scatter in this run.
+    pub scatter: BTreeMap<BackendId, BTreeMap<Stage, Scatter>>,
     /// Whether committed times are ratios to a reference worker that this run measured.
     pub by_reference: bool,
 }
@@ -121,7 +123,8 @@ impl<'r> Context<'r> {
         let thresholds = Thresholds::new(&header.settings.thresholds);
         let controls = controls::controls(results);
         let by_reference = matches!(header.time_reference(), TimeReference::Worker { .. });
-        Self { results, pairs, thresholds, standings, gating_times, controls, by_reference }
+        let scatter = scatter::observed(&pairs);
+        Self { results, pairs, thresholds, standings, gating_times, controls, scatter, by_reference }
     }
 
     /// Whether the times of a pair are judged against the base of this run. A reference worker is no such base: what counts

@@ -43,7 +43,11 @@ fn control(stage: Stage, duels: &[Duel<'_>], level: f64) -> Option<Control> {
 pub fn apply(cells: &mut [CellFinding], controls: &[Control]) {
     for control in controls.iter().filter(|control| control.biased) {
         let touched = cells.iter_mut().filter(|one| {
-            one.cell.stage == control.stage && one.cell.metric == Metric::Time && one.against == Against::Base
+            one.cell.stage == control.stage
+                && one.cell.metric == Metric::Time
+                && one.against == Against::Base
+                // What is the same on both sides was not measured, and cannot be biased.
+                && one.launches > 0
         });
         for finding in touched {
             if matches!(

@@ -80,7 +80,7 @@ fn conclude(context: &Context<'_>, cells: Vec<CellFinding>) -> Findings {
         tradeoffs: tradeoff::tradeoffs(&cells),
         notes: notes::notes(context, &cells),
         spending: outcome::spending(context.results),
-        scatter: scatter::observed(context),
+        scatter: context.scatter.clone(),
         controls: context.controls.clone(),
         cells,
     }

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 
 use super::against_base;
-use super::context::{Context, Pair};
+use super::context::Pair;
 use super::kernels::{KernelError, winsorised};
 use super::paired;
 use crate::model::baseline::Scatter;
-use crate::model::{BackendId, Stage, StageKind};
+use crate::model::{BackendId, SampleId, Stage, StageKind};
 
 /// The deviation of pairs of launches about their cell's own centre, pooled over the cells of a stage on a backend:
 /// `√(Σ dᵢ·sᵢ² / Σ dᵢ)`, where `sᵢ` is the winsorised deviation of a cell and `dᵢ` its degrees of freedom. Whatever the cells'
 /// changes are, they do not matter: each cell has its own centre. Stages without two pairs in any cell are absent.
 #[must_use]
-pub fn observed(context: &Context<'_>) -> BTreeMap<BackendId, BTreeMap<Stage, Scatter>> {
+pub fn observed(pairs: &BTreeMap<(SampleId, BackendId), Pair<'_>>) -> BTreeMap<BackendId, BTreeMap<Stage, Scatter>> {
     let mut sums: BTreeMap<(&BackendId, Stage), (f64, f64)> = BTreeMap::new();
-    for pair in context.pairs.values().filter(|pair| !pair.duels.is_empty()) {
+    for pair in pairs.values().filter(|pair| !pair.duels.is_empty()) {
         let stages = pair.stages.iter().copied().filter(|stage| matches!(stage.kind(), StageKind::Gating));
         for stage in stages {
             if let Ok((square, freedom)) = of_cell(pair, stage) {

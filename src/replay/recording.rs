@@ -2,7 +2,7 @@
 //!
 //! A [`Recording`] is neutral of the format that it came from: pairs of launches, each with the slowdown that was planted on the
 //! head side and, for each cell, the blocks of raw observations. Invariants: every value is finite and above zero, every block
-//! has two observations a side, and what is kept in memory is bounded by [`MOST_BYTES`]. Knows no rules.
+//! has two observations a side, and what is kept in memory is bounded by `MOST_BYTES`. Knows no rules.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -34,7 +34,7 @@ const LONGEST_CONTROL: Duration = Duration::from_secs(4);
 
 /// A pair whose launch is expected to take more than this share of the budget waits until all others are decided: it would be
 /// decided at their expense. Of the default budget that is 3.4 s, what LLVM takes for half a second of compiling.
-const LARGE_SHARE: u32 = 80;
+pub const LARGE_SHARE: u32 = 80;
 
 type Pair = (SampleId, BackendId);
 

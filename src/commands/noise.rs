@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::Context as _;
 
-use super::measuring::Until;
+use super::measuring::{LARGE_SHARE, Until};
 use super::run;
 use super::setup;
 use super::sides;
@@ -46,7 +46,7 @@ pub fn run(args: &NoiseArgs, ui: &Ui) -> anyhow::Result<Exit> {
         },
     };
     let seed = results.header.seed;
-    let noise = noise::assess(&results, seed, LIVES, RUNS);
+    let noise = noise::assess(&results, seed, LIVES, RUNS, LARGE_SHARE);
     let text = match args.format {
         PlainFormat::Text => text(&noise, &results),
         PlainFormat::Json => serde_json::to_string_pretty(&noise)?,

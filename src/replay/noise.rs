@@ -13,14 +13,14 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 use super::life::live;
-use crate::judge::duel::{DuelFigure, duels};
+use crate::judge::duel::{Duel, DuelFigure, duels};
 use crate::judge::kernels::{Deviation, median, moderated};
 use crate::judge::paired::{self, FIRST_PAIRS, MAX_PAIRS, Rule};
 use crate::judge::time::{BOUND_LEVEL, relative};
 use crate::judge::tolerance_of;
 use crate::model::findings::Change;
 use crate::model::observation::Side;
-use crate::model::{BackendId, Cell, Metric, Results, SampleId, Stage, StageKind, Verdict};
+use crate::model::{BackendId, Cell, Metric, Observation, Results, SampleId, Stage, StageKind, Verdict};
 
 /// Share of planted changes that count as found.
 const FOUND: f64 = 0.95;
@@ -88,11 +88,12 @@ struct Pool {
     prior: Deviation,
 }
 
-/// Assesses a run of the base against itself. `lives` cells are resampled for each row.
+/// Assesses a run of the base against itself. `lives` cells are resampled for each row, and `runs` whole runs; a pair of sample and
+/// backend that takes more than one part in `large_share` of the budget waits for the others.
 #[must_use]
-pub fn assess(results: &Results, seed: u64, lives: u32, runs: u32) -> Noise {
+pub fn assess(results: &Results, seed: u64, lives: u32, runs: u32, large_share: u32) -> Noise {
     let cells = results.header.plan.iter().map(|pair| pair.stages.iter().filter(|stage| gates(**stage)).count()).sum();
-    let pools = pools(results);
+    let pools = pools(results, large_share);
     let rows = pools.iter().map(|pool| pool.row(cells, seed, lives)).collect();
     let of_run: Vec<(&Pool, usize)> = pools.iter().map(|pool| (pool, pool.by_sample.len())).collect();
     let red = |run: u32| {
@@ -113,28 +114,55 @@ fn stream(seed: u64, number: u64) -> ChaCha8Rng {
     random
 }
 
-fn pools(results: &Results) -> Vec<Pool> {
+fn pools(results: &Results, large_share: u32) -> Vec<Pool> {
     let duels = duels(&results.launches, Side::Base, Side::Head);
-    let mut pools: BTreeMap<(BackendId, Stage), BTreeMap<SampleId, Vec<DuelFigure>>> = BTreeMap::new();
-    let mut cost: BTreeMap<(BackendId, SampleId), f64> = BTreeMap::new();
+    let mut pools: BTreeMap<(BackendId, Stage), Cells> = BTreeMap::new();
+    let budget = results.header.settings.budget.as_f64();
+    // What the first rounds take; pairs that are large for the budget are launched once and then wait.
+    let mut first = 0.0;
     for ((sample, backend), duels) in &duels {
-        let spent: f64 = duels.iter().map(|duel| duel.head.duration.as_f64()).sum();
-        cost.insert((backend.clone(), sample.clone()), spent / duels.len() as f64);
+        let one = duels.iter().map(|duel| duel.head.duration.as_f64()).sum::<f64>() / duels.len() as f64;
+        first += if one * f64::from(large_share) > budget { one } else { one * f64::from(FIRST_PAIRS) };
         for stage in Stage::ALL.iter().copied().filter(|stage| gates(*stage)) {
             let figures: Vec<DuelFigure> = duels.iter().filter_map(|duel| duel.figure(stage).ok().flatten()).collect();
             if figures.len() >= 2 {
-                pools.entry((backend.clone(), stage)).or_default().insert(sample.clone(), figures);
+                let cells = pools.entry((backend.clone(), stage)).or_default();
+                cells.one_more += duels.iter().map(|duel| cost(duel, stage)).sum::<f64>() / duels.len() as f64;
+                cells.by_sample.insert(sample.clone(), figures);
             }
         }
     }
-    let first: f64 = cost.values().sum::<f64>() * f64::from(FIRST_PAIRS);
-    let rest = (results.header.settings.budget.as_f64() - first).max(0.0);
-    let build = |((backend, stage), by_sample): ((BackendId, Stage), BTreeMap<SampleId, Vec<DuelFigure>>)| {
-        let more: f64 = by_sample.keys().filter_map(|sample| cost.get(&(backend.clone(), sample.clone()))).sum();
-        let affordable = if more > 0.0 { rest / more } else { 0.0 };
-        Pool::new(results, backend, stage, by_sample, FIRST_PAIRS.saturating_add(affordable as u32).min(MAX_PAIRS))
+    let rest = (budget - first).max(0.0);
+    let build = |((backend, stage), cells): ((BackendId, Stage), Cells)| {
+        // The cast saturates.
+        let affordable = FIRST_PAIRS.saturating_add((rest / cells.one_more.max(1.0)) as u32).min(MAX_PAIRS);
+        Pool::new(results, backend, stage, cells.by_sample, affordable)
     };
     pools.into_iter().filter_map(build).collect()
+}
+
+/// The cells of a row as they are gathered.
+#[derive(Default)]
+struct Cells {
+    by_sample: BTreeMap<SampleId, Vec<DuelFigure>>,
+    /// What one more pair of launches of every sample takes, if this stage alone is open, in nanoseconds.
+    one_more: f64,
+}
+
+/// Starting, preparing and ending a pair of workers, in nanoseconds: about what is left of the smallest pairs.
+const START: f64 = 100e6;
+
+/// Share of the real time of a stage that is in timed batches: 0.56 to 0.62 where an operation is shorter than a batch.
+const TIMED_SHARE: f64 = 0.6;
+
+/// What a pair of launches takes that measures one stage alone, in nanoseconds. What comes after the compile needs one first.
+fn cost(duel: &Duel<'_>, stage: Stage) -> f64 {
+    let both = |stage: Stage| [duel.base, duel.head].into_iter().filter_map(move |launch| launch.stages.get(&stage));
+    let timed: f64 = both(stage).flat_map(|record| &record.observations).map(|one| one.wall.as_f64()).sum();
+    let compiled: f64 =
+        both(Stage::Compile).filter_map(|record| record.observations.first()).map(Observation::per_operation).sum();
+    let needed = if matches!(stage, Stage::Validate | Stage::Compile) { 0.0 } else { compiled };
+    START + needed + timed / TIMED_SHARE
 }
 
 impl Pool {

@@ -115,6 +115,10 @@ fn measure(args: &NoiseArgs, ui: &Ui) -> anyhow::Result<(Results, bool)> {
 
 /// Makes the head's built-in engine slower.
 fn plant(backends: &mut [BackendSpec], share: f64) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        backends.iter().any(|backend| backend.engine == EngineSpec::BuiltIn),
+        "--plant needs a backend of the built-in engine; take one with --backend, or plant in your own engine"
+    );
     let path = std::env::current_exe().context("failed to find this executable")?;
     for backend in backends.iter_mut().filter(|backend| backend.engine == EngineSpec::BuiltIn) {
         let args = [WORKER, SPIN, &share.to_string()].map(str::to_owned).to_vec();

@@ -191,6 +191,9 @@ impl Pool {
         let scatter = results.header.baselines.get(&backend).and_then(|baseline| baseline.scatter.get(&stage));
         let history = scatter.map(|one| Deviation { value: one.deviation, freedom: f64::from(one.freedom) });
         let prior = paired::prior(stage, history);
+        let seen = seen(&by_sample);
+        // A run believes what it shows itself where that is more.
+        let prior = if seen.value > prior.value { paired::prior(stage, Some(seen)) } else { prior };
         (!shape.is_empty()).then_some(Self { backend, stage, by_sample, deviations, shape, rule, affordable, prior })
     }
 
@@ -217,8 +220,8 @@ impl Pool {
             stage: self.stage,
             samples: count_of(self.by_sample.len()),
             pairs: count_of(all.len()),
-            launch_deviation: self.pooled(|one| one.figure.base_nanos.ln()),
-            deviation: self.pooled(|one| one.figure.log_ratio),
+            launch_deviation: pooled(&self.by_sample, |one| one.figure.base_nanos.ln()),
+            deviation: pooled(&self.by_sample, |one| one.figure.log_ratio),
             worst: all.iter().map(|value| relative(value.abs())).fold(0.0, f64::max),
             bias: self.bias(&all),
             disturbed: sum(|one| one.disturbed_observations) / sum(|one| one.observations).max(1.0),
@@ -231,35 +234,17 @@ impl Pool {
         }
     }
 
-    /// The deviation about the sample's mean, pooled over the samples.
-    fn pooled(&self, of: impl Fn(&DuelFigure) -> f64) -> f64 {
-        let (mut squares, mut freedom) = (0.0, 0.0);
-        for figures in self.by_sample.values() {
-            let values: Vec<f64> = figures.iter().map(&of).collect();
-            let own = values.len() as f64 - 1.0;
-            squares += moments(&values).1.powi(2) * own;
-            freedom += own;
-        }
-        (squares / f64::max(freedom, 1.0)).sqrt()
-    }
-
     fn bias(&self, all: &[f64]) -> Change {
-        let estimate = paired::estimate(all, self.seen());
+        let estimate = paired::estimate(all, self.prior);
         let bounds = estimate.and_then(|one| Ok((one.value, one.lower(BOUND_LEVEL)?, one.upper(BOUND_LEVEL)?)));
         let (value, low, high) = bounds.unwrap_or((median(all).unwrap_or(0.0), f64::NEG_INFINITY, f64::INFINITY));
         Change { relative: relative(value), low: relative(low), high: relative(high) }
     }
 
-    /// How far pairs of this row are known to scatter by now.
-    fn seen(&self) -> Deviation {
-        let freedom = self.by_sample.values().map(|figures| figures.len() as f64 - 1.0).sum();
-        paired::prior(self.stage, Some(Deviation { value: self.pooled(|one| one.figure.log_ratio), freedom }))
-    }
-
     fn lives(&self, random: &mut ChaCha8Rng, effect: f64, rule: &Rule, cells: usize) -> Verdict {
         let own = self.deviations[random.random_range(0..self.deviations.len())];
         // The deviation of a few launches is itself uncertain: it is shrunk as the rule shrinks it.
-        let own = moderated(Deviation { value: own, freedom: 4.0 }, self.seen()).map_or(own, |one| one.value);
+        let own = moderated(Deviation { value: own, freedom: 4.0 }, self.prior).map_or(own, |one| one.value);
         let mut draw = || effect + own * self.shape[random.random_range(0..self.shape.len())];
         live(&mut draw, self.prior, rule, cells, self.affordable).verdict
     }
@@ -267,6 +252,24 @@ impl Pool {
     fn is_red(&self, random: &mut ChaCha8Rng, effect: f64, rule: &Rule, cells: usize) -> bool {
         self.lives(random, effect, rule, cells) == Verdict::Regressed
     }
+}
+
+/// The deviation about the sample's mean, pooled over the samples.
+fn pooled(by_sample: &BTreeMap<SampleId, Vec<DuelFigure>>, of: impl Fn(&DuelFigure) -> f64) -> f64 {
+    let (mut squares, mut freedom) = (0.0, 0.0);
+    for figures in by_sample.values() {
+        let values: Vec<f64> = figures.iter().map(&of).collect();
+        let own = values.len() as f64 - 1.0;
+        squares += moments(&values).1.powi(2) * own;
+        freedom += own;
+    }
+    (squares / f64::max(freedom, 1.0)).sqrt()
+}
+
+/// How far pairs of a row scatter in this run.
+fn seen(by_sample: &BTreeMap<SampleId, Vec<DuelFigure>>) -> Deviation {
+    let freedom = by_sample.values().map(|figures| figures.len() as f64 - 1.0).sum();
+    Deviation { value: pooled(by_sample, |one| one.figure.log_ratio), freedom }
 }
 
 /// The smallest argument for which the share reaches [`FOUND`], taking it to rise.

@@ -17,6 +17,11 @@ use tollgate::model::{
 
 use crate::support::{AMPLE, SHORT, STAGES, backend, group, sample, wait_for};
 
+/// Eight blocks at most, and 300 ms for them: what these tests count on, whatever the default is.
+fn effort() -> Effort {
+    Effort { max_blocks: 8, block_time_cap: Nanos(300_000_000), ..Effort::default() }
+}
+
 /// Two misbehaving workers with a folder, where they leave their process ids and one log of what both were asked.
 struct Fixture {
     folder: TempDir,
@@ -59,7 +64,7 @@ impl Fixture {
             control: false,
             head_only: Vec::new(),
             deadline: AMPLE,
-            effort: Effort::default(),
+            effort: effort(),
             folder,
         }
     }
@@ -472,7 +477,7 @@ fn the_layout_of_each_side_is_that_of_its_own_launch() {
             backend,
             stages: &STAGES,
             limits: Limits { deadline: AMPLE.into(), memory: Bytes(256 << 20) },
-            effort: Effort { max_observations: 2, ..Effort::default() },
+            effort: Effort { max_observations: 2, ..effort() },
             seed: 1,
             run_started: Instant::now(),
             scratch_parent: &fixture.scratch(),

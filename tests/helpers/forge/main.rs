@@ -5,7 +5,7 @@
 //! what Gitea does otherwise.
 //!
 //! - Standard output: one line of JSON, `{"url": …, "api": …, "pid": …}`, once it listens. `api` is what `GITHUB_API_URL` wants.
-//! - `--log`: one line of JSON for each request: `n`, `method`, `path` (below the API's prefix), `query`, `operation` (GitHub's own
+//! - `--log`: one line of JSON for each request: `n`, `personality`, `method`, `path` (below the API's prefix), `query`, `operation` (GitHub's own
 //!   name for it, such as `issues/create-comment`; `storage/download`, `elsewhere`, `proxy/connect` and `none` are ours),
 //!   `authorization` (`present`, `absent` or `wrong`, never the token), `headers`, `body`, `status`, `response`,
 //!   `response_headers`, `fault` and `proxied`.
@@ -213,7 +213,7 @@ fn line(world: &World, n: u64, route: &Route, request: &Request, fault: Option<&
     };
     let names = response.headers.iter().map(|(name, value)| (name.clone(), value.clone().into()));
     json!({
-        "n": n, "method": request.method, "path": path, "query": request.query, "operation": route.operation,
+        "n": n, "personality": world.scenario.personality.name(), "method": request.method, "path": path, "query": request.query, "operation": route.operation,
         "authorization": authorization(world, request), "headers": headers, "body": body(&request.body),
         "status": response.status, "response": body(&response.body), "response_headers": names.collect::<serde_json::Map<_, _>>(),
         "fault": fault.map(|fault| format!("{:?}", fault.kind).to_lowercase()), "proxied": request.proxied,

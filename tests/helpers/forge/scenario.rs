@@ -20,6 +20,15 @@ pub enum Personality {
 }
 
 impl Personality {
+    /// As scenarios write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Github => "github",
+            Self::Ghe => "ghe",
+            Self::Gitea => "gitea",
+        }
+    }
+
     /// What every path of the API begins with.
     pub fn prefix(self) -> &'static str {
         match self {

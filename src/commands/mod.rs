@@ -13,6 +13,7 @@ pub mod ui;
 
 mod measuring;
 pub mod noise;
+mod posting;
 mod progress;
 mod setup;
 mod sides;

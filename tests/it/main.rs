@@ -3,6 +3,7 @@
 mod architecture;
 mod cli;
 mod duel;
+mod forge;
 mod journal;
 mod method;
 mod support;

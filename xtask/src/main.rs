@@ -2,6 +2,7 @@
 //!
 //! Every command says what it runs before it runs it, and nothing here does what a person could not type.
 
+mod conformance;
 mod samples;
 mod setup;
 
@@ -35,6 +36,12 @@ enum Task {
     },
     /// Install what is missing, and nothing else
     Setup,
+    /// Hold what is asked of a forge, and what the test double answers, to GitHub's published description
+    Conformance {
+        /// Only check the logs in this folder, instead of running the tests that write them.
+        #[arg(long)]
+        logs: Option<PathBuf>,
+    },
     /// Rebuild the committed samples from their sources, bit for bit
     Samples {
         /// Change nothing; fail if a rebuilt sample differs from the committed one.
@@ -81,6 +88,12 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
             setup::ensure(setup::Need::Samples)?;
             Ok(ExitCode::SUCCESS)
         }
+        Task::Conformance { logs } => conformance::run(logs, || {
+            let environment = setup::ensure(setup::Need::Build)?;
+            let mut command = cargo(&environment);
+            command.args(["test", "--release", "--locked", "--workspace"]);
+            Ok(command)
+        }),
         Task::Samples { check, names } => {
             if !check {
                 setup::ensure(setup::Need::Samples)?;

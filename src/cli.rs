@@ -1,5 +1,6 @@
 //! The command line: its shape and its help. What the commands do is `commands`' business.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -7,10 +8,12 @@ use std::time::Duration;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{self, ui::Ui};
+use crate::config;
 use crate::exit::{self, Exit};
 use crate::judge::paired;
 use crate::measure::worker;
 use crate::model::Tier;
+use crate::model::settings::FailOn;
 
 /// Regression gate for WebAssembly compile backends.
 ///
@@ -213,6 +216,10 @@ pub struct RunArgs {
     /// where that alone takes longer.
     #[arg(long, default_value = "4m30s", value_parser = humantime::parse_duration, env = "TOLLGATE_BUDGET")]
     pub budget: Duration,
+
+    /// Verdicts that fail the run, with commas between them, or `none` [default: `fail-on` in the configuration].
+    #[arg(long, value_name = "VERDICTS", value_parser = config::fail_on_list, env = "TOLLGATE_FAIL_ON")]
+    pub fail_on: Option<BTreeSet<FailOn>>,
 
     /// Source of every random choice [default: drawn, and recorded in the results].
     #[arg(long)]

@@ -34,7 +34,11 @@ enum Task {
         args: Vec<String>,
     },
     /// Install what is missing, and nothing else
-    Setup,
+    Setup {
+        /// Only what building Tollgate needs, not what rebuilding the samples does.
+        #[arg(long)]
+        build: bool,
+    },
     /// Rebuild the committed samples from their sources, bit for bit
     Samples {
         /// Change nothing; fail if a rebuilt sample differs from the committed one.
@@ -76,9 +80,11 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
             // One profile for everything: a second build of three compilers would cost more than it tells.
             exit_code_of(cargo(&environment).args(["test", "--release", "--locked", "--workspace"]).args(args))
         }
-        Task::Setup => {
+        Task::Setup { build } => {
             setup::ensure(setup::Need::Build)?;
-            setup::ensure(setup::Need::Samples)?;
+            if !build {
+                setup::ensure(setup::Need::Samples)?;
+            }
             Ok(ExitCode::SUCCESS)
         }
         Task::Samples { check, names } => {

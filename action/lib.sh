@@ -85,12 +85,13 @@ without_secrets() {
   env ${strip[@]+"${strip[@]}"} "$@"
 }
 
-# Runs a command whose output the runner must not obey.
+# Runs a command whose output the runner must not obey. Through a pipe, because some runners offer a terminal, on which a
+# progress bar would fill the log.
 muted() {
   local stop code=0
   stop=$(random)
   printf '::stop-commands::%s\n' "$stop"
-  "$@" || code=$?
+  "$@" </dev/null 2>&1 | cat || code=$?
   printf '\n::%s::\n' "$stop"
   return "$code"
 }

@@ -1,7 +1,8 @@
-//! `cargo xtask`: sets up the machine, builds, tests, guards and rebuilds the samples.
+//! `cargo xtask`: sets up the machine, builds, tests, guards, rebuilds the samples and proves the action.
 //!
 //! Every command says what it runs before it runs it, and nothing here does what a person could not type.
 
+mod action;
 mod samples;
 mod setup;
 
@@ -38,6 +39,11 @@ enum Task {
         /// Only what building Tollgate needs, not what rebuilding the samples does.
         #[arg(long)]
         build: bool,
+    },
+    /// Check the action and the workflows: schemas, audit, scripts, and a real runner against a forge on loopback
+    Action {
+        /// Of these parts only: schemas, audit, scripts, runner.
+        parts: Vec<String>,
     },
     /// Rebuild the committed samples from their sources, bit for bit
     Samples {
@@ -87,6 +93,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
+        Task::Action { parts } => action::run(&parts),
         Task::Samples { check, names } => {
             if !check {
                 setup::ensure(setup::Need::Samples)?;
@@ -134,6 +141,12 @@ fn exit_code_of(command: &mut Command) -> anyhow::Result<ExitCode> {
     let status = command.status().with_context(|| format!("failed to start {}", shown(command)))?;
     let code = status.code().with_context(|| format!("{} ended with {status}", shown(command)))?;
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(2)))
+}
+
+/// Whether a program is on the PATH.
+fn exists(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
 }
 
 fn announce(command: &Command) {

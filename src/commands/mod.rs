@@ -4,6 +4,8 @@ pub mod compare;
 pub mod init;
 pub mod judge;
 pub mod list;
+pub mod post;
+pub mod publish;
 pub mod replay;
 pub mod report;
 pub mod run;

@@ -268,7 +268,7 @@ impl Worker {
             warm,
             || Nanos::from(start.elapsed()),
             |batch| {
-                let mut watch = Stopwatch::spinning(spin);
+                let mut watch = Stopwatch::of(batch).spinning(spin);
                 stages.run(stage, batch, &mut watch)?;
                 Ok(watch.observation())
             },

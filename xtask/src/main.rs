@@ -3,6 +3,7 @@
 //! Every command says what it runs before it runs it, and nothing here does what a person could not type.
 
 mod action;
+mod conformance;
 mod samples;
 mod setup;
 
@@ -44,6 +45,12 @@ enum Task {
     Action {
         /// Of these parts only: schemas, audit, scripts, runner.
         parts: Vec<String>,
+    },
+    /// Hold what is asked of a forge, and what the test double answers, to GitHub's published description
+    Conformance {
+        /// Only check the logs in this folder, instead of running the tests that write them.
+        #[arg(long)]
+        logs: Option<PathBuf>,
     },
     /// Rebuild the committed samples from their sources, bit for bit
     Samples {
@@ -94,6 +101,12 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Task::Action { parts } => action::run(&parts),
+        Task::Conformance { logs } => conformance::run(logs, || {
+            let environment = setup::ensure(setup::Need::Build)?;
+            let mut command = cargo(&environment);
+            command.args(["test", "--release", "--locked", "--workspace"]);
+            Ok(command)
+        }),
         Task::Samples { check, names } => {
             if !check {
                 setup::ensure(setup::Need::Samples)?;

@@ -4,6 +4,7 @@
 
 mod action;
 mod conformance;
+mod package;
 mod samples;
 mod setup;
 
@@ -52,6 +53,8 @@ enum Task {
         #[arg(long)]
         logs: Option<PathBuf>,
     },
+    /// Build what a release consists of: the executable and all licences, in target/package/
+    Package,
     /// Rebuild the committed samples from their sources, bit for bit
     Samples {
         /// Change nothing; fail if a rebuilt sample differs from the committed one.
@@ -101,6 +104,10 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Task::Action { parts } => action::run(&parts),
+        Task::Package => {
+            package::run()?;
+            Ok(ExitCode::SUCCESS)
+        }
         Task::Conformance { logs } => conformance::run(logs, || {
             let environment = setup::ensure(setup::Need::Build)?;
             let mut command = cargo(&environment);

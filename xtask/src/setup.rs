@@ -24,7 +24,7 @@ pub enum Need {
 }
 
 /// The variable through which the LLVM bindings find their LLVM.
-const LLVM_PREFIX: &str = "LLVM_SYS_221_PREFIX";
+pub const LLVM_PREFIX: &str = "LLVM_SYS_221_PREFIX";
 
 /// Debian's and Ubuntu's packages for a build. LLVM 22 is what Wasmer 7.4 binds to; the others are what its static
 /// libraries link to.

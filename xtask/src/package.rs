@@ -121,3 +121,20 @@ fn licences(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
     found.sort();
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_linked_crate_is_there_with_its_licence() {
+        let all = crates().unwrap();
+        for (name, licence) in [("wasmer-compiler-llvm", "Business Source License"), ("serde", "MIT OR Apache-2.0")] {
+            let (_, of) = all.split_once(&format!("\n{name} ")).unwrap_or_else(|| panic!("no {name}"));
+            let of = of.split(&"=".repeat(80)).next().unwrap_or_default();
+            assert!(of.contains(licence), "{name}: {of}");
+        }
+        // What only tests use is not shipped.
+        assert!(!all.contains("\nproptest "));
+    }
+}

@@ -196,7 +196,8 @@ fn update(proof: &Proof) -> anyhow::Result<()> {
     let start = proof.start("workflow_dispatch", ".github/workflows/baselines.yml", 106, payload);
     let ran = world::run(&world, None, &start)?;
     ran.ensure(ran.succeeded, "the update failed")?;
-    ran.ensure(world.artifact("baselines-patch", "baselines.patch").is_file(), "the patch was not attached")?;
+    let patch = fs::read_to_string(world.artifact("baselines-patch", "baselines.patch")).unwrap_or_default();
+    ran.ensure(patch.contains("fibonacci is stripped now"), "no patch with the reason was attached")?;
     let origin = world.origin();
     let changed = git(&origin, &["diff", "--name-only", &world.head_sha, "feature"])?;
     let expected = format!("baselines/{PLATFORM}/singlepass.yml");

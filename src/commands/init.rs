@@ -46,6 +46,7 @@ fn first_run(args: &InitArgs, config: std::path::PathBuf) -> RunArgs {
         base: BaseArgs { no_base: true, ..BaseArgs::default() },
         budget: args.budget,
         seed: None,
+        shard: None,
         out: args.dir.join("tollgate-out"),
         update_baselines: true,
         update: UpdateArgs { allow_update_in_ci: true, ..UpdateArgs::default() },

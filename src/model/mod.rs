@@ -13,6 +13,7 @@ pub mod observation;
 pub mod results;
 pub mod sample;
 pub mod settings;
+pub mod shard;
 pub mod stage;
 pub mod units;
 pub mod verdict;

@@ -1,0 +1,1 @@
+//! Shards put together, whole and not.

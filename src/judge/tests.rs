@@ -2,6 +2,7 @@
 
 mod compare;
 mod fixtures;
+mod merged;
 mod odd;
 mod paired;
 

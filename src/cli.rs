@@ -46,6 +46,7 @@ Examples:
   tollgate run --stage jit --budget 30s                validate, compile, instantiate and execute only
   tollgate run --base-ref origin/main                  against that revision, measured in the same blocks
   tollgate run --base-worker old/tollgate              against another executable, such as one with an older Wasmer
+  tollgate run --shard 2/4 --out shard-2               the second of four parts; `tollgate merge` puts them together
   tollgate run --update-baselines --reason \"why\"       accept what was measured, also where it got worse
 ";
 const COMPARE_EXAMPLES: &str = "\
@@ -61,9 +62,8 @@ Examples:
 ";
 const MERGE_EXAMPLES: &str = "\
 Examples:
-  tollgate run --shard 2/4 --out shard-2               on one of four machines, the second part
-  tollgate merge shards --out tollgate-out --shards 4  the results below that folder, put together
-  tollgate judge tollgate-out                          one verdict on all of them
+  tollgate merge downloads --out tollgate-out --shards 4   every results.json below that folder, put together
+  tollgate merge 1/results.json 2/results.json --out all   two of them, by name; then: tollgate judge all
 
 Exit codes:
   0    every shard is there as a whole

@@ -22,7 +22,8 @@ const NOMINAL_YARDSTICK: f64 = 568e3;
 /// Why a plan cannot be split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "split the run into {parts} shards: it has only {samples} samples, and a sample is not split; take at most {samples} shards"
+    "split the run into {parts} shards: it has {samples} sample{}, and a sample is not split; take no more shards than samples",
+    if *samples == 1 { "" } else { "s" }
 )]
 pub struct TooManyShards {
     pub parts: u32,
@@ -207,7 +208,7 @@ mod tests {
         assert!(split(&plan, &BTreeMap::new(), 3).unwrap().iter().all(|part| part.len() == 2));
         let error = split(&plan, &BTreeMap::new(), 4).unwrap_err();
         assert_eq!(error, TooManyShards { parts: 4, samples: 3 });
-        assert!(error.to_string().contains("take at most 3 shards"), "{error}");
+        assert!(error.to_string().contains("it has 3 samples, and a sample is not split"), "{error}");
         assert!(split(&plan, &BTreeMap::new(), 0).is_err());
     }
 }

@@ -11,7 +11,7 @@ use super::{cells_of_pairs, failures, missing, notes, outcome, scatter, tradeoff
 use crate::model::findings::Outcome;
 use crate::model::results::{End, EndReason, Header};
 use crate::model::shard::{MergedShard, Shard, ShardState};
-use crate::model::{Failure, Findings, Launch, Nanos, Results};
+use crate::model::{Failure, Findings, Launch, Nanos, Results, Stage, StageKind};
 
 /// Judges results that were put together.
 #[must_use]
@@ -87,8 +87,13 @@ fn run(results: &Results, at: usize) -> Results {
 
 fn break_all<'r>(context: &mut Context<'r>, failure: &'r Failure) {
     for pair in context.pairs.values_mut() {
-        pair.broken = pair.stages.iter().map(|stage| (*stage, failure)).collect();
+        pair.broken = gating(pair.stages.iter().copied()).map(|stage| (stage, failure)).collect();
     }
+}
+
+/// What is for information alone is simply not there.
+fn gating(stages: impl Iterator<Item = Stage>) -> impl Iterator<Item = Stage> {
+    stages.filter(|stage| stage.kind() == StageKind::Gating)
 }
 
 /// What is to be known of the machines of shards: once where it is the same of all, else with the number of the shard.

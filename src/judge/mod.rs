@@ -21,6 +21,7 @@ mod evidence;
 mod exact;
 mod gating;
 pub mod kernels;
+pub mod loosening;
 mod merged;
 mod missing;
 mod notes;

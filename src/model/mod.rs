@@ -8,6 +8,7 @@ pub mod compared;
 pub mod cpu;
 pub mod findings;
 pub mod ids;
+pub mod loosening;
 pub mod machine;
 pub mod observation;
 pub mod results;

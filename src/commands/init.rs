@@ -47,6 +47,7 @@ fn first_run(args: &InitArgs, config: std::path::PathBuf) -> RunArgs {
         budget: args.budget,
         fail_on: None,
         seed: None,
+        shard: None,
         out: args.dir.join("tollgate-out"),
         update_baselines: true,
         update: UpdateArgs { allow_update_in_ci: true, ..UpdateArgs::default() },

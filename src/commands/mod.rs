@@ -4,8 +4,12 @@ pub mod compare;
 pub mod init;
 pub mod judge;
 pub mod list;
+<<<<<<< HEAD
 pub mod post;
 pub mod publish;
+=======
+pub mod merge;
+>>>>>>> shards
 pub mod replay;
 pub mod report;
 pub mod run;

@@ -19,8 +19,12 @@ pub(super) const RULE_KEYS: &[&str] = &["sample", "backend", "stage", "metric", 
 pub(super) const LIMIT_KEYS: &[&str] = &["deadline", "memory"];
 
 /// Verdicts that can be made to fail a run, as the configuration writes them.
-pub(super) const FAIL_ON: &[(&str, FailOn)] =
-    &[("regressed", FailOn::Regressed), ("inconclusive", FailOn::Inconclusive), ("missing", FailOn::Missing)];
+pub(super) const FAIL_ON: &[(&str, FailOn)] = &[
+    ("regressed", FailOn::Regressed),
+    ("inconclusive", FailOn::Inconclusive),
+    ("missing", FailOn::Missing),
+    ("loosened", FailOn::Loosened),
+];
 
 /// Where built-in rules say they stand.
 const DEFAULT_ORIGIN: &str = "default";

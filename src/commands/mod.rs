@@ -4,12 +4,9 @@ pub mod compare;
 pub mod init;
 pub mod judge;
 pub mod list;
-<<<<<<< HEAD
+pub mod merge;
 pub mod post;
 pub mod publish;
-=======
-pub mod merge;
->>>>>>> shards
 pub mod replay;
 pub mod report;
 pub mod run;

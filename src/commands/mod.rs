@@ -14,6 +14,7 @@ pub mod ui;
 
 mod measuring;
 pub mod noise;
+mod posting;
 mod progress;
 mod setup;
 mod sides;

@@ -5,6 +5,7 @@
 //! not depend on this build's features or on the working directory. It measures nothing and writes nothing.
 
 mod backends;
+mod decisions;
 mod engines;
 mod find;
 pub mod init;
@@ -29,6 +30,7 @@ use crate::model::settings::{FailOn, Limits, ThresholdRule};
 use crate::model::{Sample, SampleId, Stage};
 
 pub use backends::COMPILERS;
+pub use decisions::{Decisions, decisions};
 pub use engines::{Build, Reference, WORKER_ARGS, executable, set_worker};
 pub use module::ExportedFunction;
 pub use problem::{ConfigError, Place, Problem, escaped};

@@ -56,7 +56,7 @@ impl<T: Transport> Client<T> {
     /// # Errors
     /// When there is no good answer.
     pub fn get<R: for<'de> Deserialize<'de>>(&mut self, what: &str, path: &str) -> Result<R, ForgeError> {
-        let response = self.send(what, Request::new(Method::Get, self.address.join(path)))?;
+        let response = self.send(what, &Request::new(Method::Get, self.address.join(path)))?;
         parsed(what, &response.body)
     }
 
@@ -72,7 +72,7 @@ impl<T: Transport> Client<T> {
         most: u64,
     ) -> Result<Vec<u8>, ForgeError> {
         let request = Request { accept, most, ..Request::new(Method::Get, self.address.join(path)) };
-        Ok(self.send(what, request)?.body)
+        Ok(self.send(what, &request)?.body)
     }
 
     /// Reads all pages of a list. A forge that answers everything at once gives no next page.
@@ -83,7 +83,7 @@ impl<T: Transport> Client<T> {
         let mut all = Vec::new();
         let mut url = self.address.join(path);
         for _ in 0..MOST_PAGES {
-            let response = self.send(what, Request::new(Method::Get, url.clone()))?;
+            let response = self.send(what, &Request::new(Method::Get, url.clone()))?;
             let page: Vec<Value> = parsed(what, &response.body)?;
             all.extend(page);
             match response.next_page() {
@@ -107,7 +107,7 @@ impl<T: Transport> Client<T> {
         body: Value,
     ) -> Result<R, ForgeError> {
         let request = Request { body: Some(body), ..Request::new(method, self.address.join(path)) };
-        let response = self.send(what, request)?;
+        let response = self.send(what, &request)?;
         parsed(what, &response.body)
     }
 
@@ -116,7 +116,7 @@ impl<T: Transport> Client<T> {
     /// # Errors
     /// When the forge refuses.
     pub fn delete(&mut self, what: &str, path: &str) -> Result<(), ForgeError> {
-        match self.send(what, Request::new(Method::Delete, self.address.join(path))) {
+        match self.send(what, &Request::new(Method::Delete, self.address.join(path))) {
             Err(error) if matches!(error.status(), Some(404 | 410)) => Ok(()),
             other => other.map(|_| ()),
         }
@@ -145,8 +145,8 @@ impl<T: Transport> Client<T> {
         Err(elsewhere("too often"))
     }
 
-    fn send(&mut self, what: &str, request: Request) -> Result<Response, ForgeError> {
-        let response = self.answer(what, &request)?;
+    fn send(&mut self, what: &str, request: &Request) -> Result<Response, ForgeError> {
+        let response = self.answer(what, request)?;
         self.good(what, response)
     }
 

@@ -12,6 +12,9 @@ use super::address::Family;
 use super::context::Run;
 use super::marker::Marker;
 
+/// Largest body of a comment, in bytes, hidden line included. GitHub refuses 65,536 characters.
+pub const MOST_BODY: usize = 60_000;
+
 /// Somebody who comments. Every part may be absent: a deleted account is `null` as a whole, and ids of Gitea's own are negative.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct User {
@@ -90,11 +93,22 @@ pub struct Mine {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plan {
     /// A newer run has told already.
-    Leave { newer: Run },
-    /// Write over this one, and delete the others.
-    Edit { comment: Comment, marker: Marker, surplus: Vec<i64> },
+    Leave {
+        newer: Run,
+    },
+    Edit(Box<Found>),
     /// There is none of ours.
     Create,
+}
+
+/// Our comment, to be written over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    pub comment: Comment,
+    /// What the newest of ours says.
+    pub marker: Marker,
+    /// Doubles, to be deleted.
+    pub surplus: Vec<i64>,
 }
 
 /// What to do after ours was created, as others may have done the same in the meantime.
@@ -149,7 +163,7 @@ impl Mine {
             ours.iter().max_by_key(|(comment, marker)| (marker.run, comment.id)).map(|(_, marker)| marker.clone());
         let (oldest, marker) = ours.remove(0);
         let surplus = ours.iter().map(|(comment, _)| comment.id).collect();
-        Plan::Edit { comment: oldest.clone(), marker: newest.unwrap_or(marker), surplus }
+        Plan::Edit(Box::new(Found { comment: oldest.clone(), marker: newest.unwrap_or(marker), surplus }))
     }
 
     /// Decides after a comment was created, on the comments that are there then.

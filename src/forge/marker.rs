@@ -167,7 +167,7 @@ mod tests {
         let many = Reds::new((0..500).map(|number| format!("{}{number}/llvm/compile/time", "x".repeat(150))));
         assert_eq!((many.count, many.names.len()), (500, MOST_NAMES));
         let marker = Marker { red: many.clone(), before: Some((OLD.to_owned(), many)), ..marker(&[], None) };
-        assert!(marker.line().len() < LONGEST_LINE);
+        assert!(marker.line().len() < 12_000, "the text of the comment needs the room");
         assert_eq!(Marker::read(&marker.line()), Some(marker));
         assert_eq!(Reds::new(["a b".to_owned(), "-->".to_owned()]), Reds { count: 2, names: vec![] });
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::client::Client;
-use super::comment::{Authors, Comment, Mine, Plan, Settlement, User, is_same_body};
+use super::comment::{Authors, Comment, MOST_BODY, Mine, Plan, Settlement, User, is_same_body};
 use super::context::{Repository, Run};
 use super::error::ForgeError;
 use super::http::{Method, Transport};
@@ -61,7 +61,10 @@ impl Posted {
     }
 }
 
-/// Writes the comment. `render` is given what was red before, if anything was, and at which head.
+/// Gives the text of the comment: what was red before and at which head, if anything was, and how many bytes there is room for.
+pub type Render<'a> = &'a dyn Fn(Option<&(String, Reds)>, usize) -> String;
+
+/// Writes the comment.
 ///
 /// # Errors
 /// When it could not be written, or it is not known whether it was.
@@ -69,7 +72,7 @@ pub fn post<T: Transport>(
     client: &mut Client<T>,
     place: &Place<'_>,
     authors: Authors,
-    render: &dyn Fn(Option<&(String, Reds)>) -> String,
+    render: Render<'_>,
 ) -> Result<Posted, ForgeError> {
     let mine = Mine { key: place.key.to_owned(), run: place.run, authors, refused: [].into() };
     let mut sticky = Sticky { client, place, mine, render };
@@ -78,9 +81,9 @@ pub fn post<T: Transport>(
     match sticky.mine.plan(&all) {
         Plan::Leave { newer } => Ok(Posted::Stale { newer }),
         Plan::Create => sticky.create(None),
-        Plan::Edit { comment, marker, surplus } => {
-            sticky.delete(&surplus);
-            sticky.edit(&comment, &marker)
+        Plan::Edit(found) => {
+            sticky.delete(&found.surplus);
+            sticky.edit(&found.comment, &found.marker)
         }
     }
 }
@@ -89,7 +92,7 @@ struct Sticky<'a, T> {
     client: &'a mut Client<T>,
     place: &'a Place<'a>,
     mine: Mine,
-    render: &'a dyn Fn(Option<&(String, Reds)>) -> String,
+    render: Render<'a>,
 }
 
 impl<T: Transport> Sticky<'_, T> {
@@ -126,7 +129,9 @@ impl<T: Transport> Sticky<'_, T> {
             red: self.place.red.clone(),
             before: before.clone(),
         };
-        format!("{}\n{}", marker.line(), (self.render)(before.as_ref()))
+        let line = marker.line();
+        let text = (self.render)(before.as_ref(), MOST_BODY - line.len() - 1);
+        format!("{line}\n{text}")
     }
 
     fn edit(&mut self, comment: &Comment, marker: &Marker) -> Result<Posted, ForgeError> {
@@ -144,7 +149,7 @@ impl<T: Transport> Sticky<'_, T> {
             // It was deleted since, or is not ours to write to.
             Err(error) if matches!(error.status(), Some(403 | 404 | 410)) => {
                 self.mine.refused.insert(comment.id);
-                return self.create(Some(before.clone()));
+                return self.create(Some(before));
             }
             Err(error) => return Err(error),
         }
@@ -174,8 +179,8 @@ impl<T: Transport> Sticky<'_, T> {
         }
     }
 
-    fn create(&mut self, before: Option<Marker>) -> Result<Posted, ForgeError> {
-        let body = self.body(before.as_ref());
+    fn create(&mut self, before: Option<&Marker>) -> Result<Posted, ForgeError> {
+        let body = self.body(before);
         let path = self.issue();
         let mut attempt = 0;
         loop {

@@ -181,7 +181,7 @@ async fn exchange(crab: &Octocrab, request: &Request) -> Result<Response, Failur
     }
     let prepared: http::Request<OctoBody> =
         crab.build_request(builder, request.body.as_ref()).map_err(|error| unsendable(&error))?;
-    let response = crab.execute(prepared).await.map_err(failure)?;
+    let response = crab.execute(prepared).await.map_err(|error| failure(&error))?;
     let (parts, mut body) = response.into_parts();
     let mut content = Vec::new();
     while let Some(frame) = body.frame().await {
@@ -202,15 +202,15 @@ async fn exchange(crab: &Octocrab, request: &Request) -> Result<Response, Failur
 }
 
 /// Whether the other side can have heard of the request.
-fn failure(error: octocrab::Error) -> Failure {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+fn failure(error: &octocrab::Error) -> Failure {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     let mut connecting = false;
     while let Some(error) = cause {
         connecting |= error.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_connect);
         // octocrab wraps its own errors behind its buffer.
         cause = error.source();
     }
-    if connecting { Failure::Unreachable(causes(&error)) } else { Failure::Broken(causes(&error)) }
+    if connecting { Failure::Unreachable(causes(error)) } else { Failure::Broken(causes(error)) }
 }
 
 /// An error's causes, the innermost ones, which say what happened; the outer ones say where in the libraries, and hold the address.

@@ -57,9 +57,10 @@ fn a_planted_marker_is_not_ours() {
 #[test]
 fn ours_is_edited_with_what_it_said() {
     let ours = comment(7, Some("GitHub-Actions[bot]"), body("k", 4, 1, &["a/b"]));
-    let Plan::Edit { comment, marker, surplus } = mine(5, 1).plan(&[by_bot(1, 1).clone(), ours.clone()][1..]) else {
+    let Plan::Edit(found) = mine(5, 1).plan(&[by_bot(1, 1).clone(), ours.clone()][1..]) else {
         panic!("not edited");
     };
+    let Found { comment, marker, surplus } = *found;
     assert_eq!((comment, marker.red.names, surplus), (ours, vec!["a/b".to_owned()], vec![]));
 }
 
@@ -83,7 +84,8 @@ fn a_newer_run_wins() {
 #[test]
 fn of_several_the_oldest_stays_and_the_newest_is_believed() {
     let there = [comment(9, Some(BOT), body("k", 4, 1, &["new/red"])), by_bot(3, 2), by_bot(5, 3)];
-    let Plan::Edit { comment, marker, surplus } = mine(5, 1).plan(&there) else { panic!("not edited") };
+    let Plan::Edit(found) = mine(5, 1).plan(&there) else { panic!("not edited") };
+    let Found { comment, marker, surplus } = *found;
     assert_eq!((comment.id, surplus, marker.red.names), (3, vec![5, 9], vec!["new/red".to_owned()]));
 }
 
@@ -128,7 +130,7 @@ fn a_lost_answer_is_found_by_its_run() {
 fn on_gitea_the_job_account_is_known_by_its_id() {
     let mine = Mine { authors: Authors::new(Family::Gitea, &[]), ..mine(5, 1) };
     let by = |id, login: &str| Comment { user: Some(User { id: Some(id), login: Some(login.into()) }), ..by_bot(1, 4) };
-    assert!(matches!(mine.plan(&[by(-2, "gitea-actions")]), Plan::Edit { .. }));
+    assert!(matches!(mine.plan(&[by(-2, "gitea-actions")]), Plan::Edit(_)));
     assert_eq!(mine.plan(&[by(-1, "Ghost"), by(12, BOT)]), Plan::Create);
 }
 
@@ -136,10 +138,10 @@ fn on_gitea_the_job_account_is_known_by_its_id() {
 fn given_logins_and_the_token_s_owner_count_too() {
     let mut mine = Mine { authors: Authors::new(Family::GitHub, &["My-Bot".into()]), ..mine(5, 1) };
     let by = |login: &str| [comment(1, Some(login), body("k", 4, 1, &[]))];
-    assert!(matches!(mine.plan(&by("my-bot")), Plan::Edit { .. }));
+    assert!(matches!(mine.plan(&by("my-bot")), Plan::Edit(_)));
     assert_eq!(mine.plan(&by("carol")), Plan::Create);
     mine.authors.add(&User { id: Some(41), login: Some("carol".into()) });
-    assert!(matches!(mine.plan(&by("carol")), Plan::Edit { .. }));
+    assert!(matches!(mine.plan(&by("carol")), Plan::Edit(_)));
 }
 
 #[test]

@@ -115,7 +115,9 @@ fn posted(forge: &mut Forge, run: u64, red: &[&str]) -> Result<Posted, ForgeErro
     let red = Reds::new(red.iter().map(|name| (*name).to_owned()));
     let place =
         Place { repository: &repository, number: 5, key: "k", run: Run { id: run, attempt: 1 }, head: HEAD, red };
-    post(&mut client, &place, Authors::new(Family::GitHub, &[]), &|before| format!("said, after {before:?}"))
+    post(&mut client, &place, Authors::new(Family::GitHub, &[]), &|before, room| {
+        format!("said in {room}, after {before:?}")
+    })
 }
 
 fn ids(forge: &Forge) -> Vec<i64> {
@@ -130,7 +132,7 @@ fn the_first_run_creates_and_the_next_one_edits() {
     assert_eq!(ids(&forge), [1, 101]);
     let body = &forge.comments[1].2;
     // What was red before is handed on, to be told as resolved, and kept for the next run.
-    assert!(body.contains("said, after Some") && body.contains("a/b"), "{body}");
+    assert!(body.contains(", after Some") && body.contains("a/b"), "{body}");
     assert!(matches!(posted(&mut forge, 6, &[]), Ok(Posted::Edited { .. })));
     assert_eq!(Marker::read(&forge.comments[1].2).unwrap().before.unwrap().1.names, ["a/b"]);
 }
@@ -162,8 +164,7 @@ fn doubles_are_healed() {
 
 #[test]
 fn a_comment_that_went_or_is_closed_to_us_is_made_anew() {
-    let mut forge =
-        Forge::with(&[(1, BOT, &line(3, &["a/b"]))]).fault(Method::Get, Fault::Meanwhile(|all| all.clear()));
+    let mut forge = Forge::with(&[(1, BOT, &line(3, &["a/b"]))]).fault(Method::Get, Fault::Meanwhile(Vec::clear));
     assert!(matches!(posted(&mut forge, 5, &[]), Ok(Posted::Created { .. })));
     assert!(forge.comments[0].2.contains("a/b"), "what was red before is told all the same");
     let mut forge = Forge::with(&[(1, BOT, &line(3, &[]))]).fault(Method::Patch, Fault::Refuse(403));

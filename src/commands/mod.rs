@@ -10,6 +10,7 @@ pub mod report;
 pub mod run;
 pub mod ui;
 
+pub mod loosening;
 mod measuring;
 pub mod noise;
 mod progress;

@@ -8,6 +8,7 @@ mod backends;
 mod engines;
 mod find;
 pub mod init;
+mod judging;
 mod module;
 mod problem;
 mod quantity;
@@ -30,6 +31,7 @@ use crate::model::{Sample, SampleId, Stage};
 
 pub use backends::COMPILERS;
 pub use engines::{Build, Reference, WORKER_ARGS, executable, set_worker};
+pub use judging::{Judging, judging};
 pub use module::ExportedFunction;
 pub use problem::{ConfigError, Place, Problem, escaped};
 pub use slug::slugify;

@@ -263,8 +263,10 @@ impl<'a> Measuring<'a> {
         let header = &self.results.header;
         let (sample, backend) = lookup(&header.samples, &header.backends, &turn.pair);
         let stages = with_information(turn, round);
+        let id = self.next_id();
         let spec = LaunchSpec {
-            id: self.next_id(),
+            id,
+            layout: id,
             round,
             side: Side::Head,
             sample,
@@ -350,7 +352,7 @@ fn key(pair: &PlannedPair) -> Pair {
 /// Rounds that a pair takes whatever the judge says of them.
 pub fn first_rounds(comparison: Comparison) -> u32 {
     match comparison {
-        Comparison::Alone => FIRST_ROUNDS,
+        Comparison::Alone | Comparison::Edited => FIRST_ROUNDS,
         Comparison::Paired => paired::FIRST_PAIRS,
         Comparison::Same => 0,
     }

@@ -4,6 +4,7 @@ pub mod compare;
 pub mod init;
 pub mod judge;
 pub mod list;
+pub mod merge;
 pub mod post;
 pub mod publish;
 pub mod replay;
@@ -11,6 +12,7 @@ pub mod report;
 pub mod run;
 pub mod ui;
 
+pub mod loosening;
 mod measuring;
 pub mod noise;
 mod posting;

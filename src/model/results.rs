@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::baseline::{Baseline, TimeReference};
 use super::ids::{BackendId, SampleId};
+use super::loosening::Loosening;
 use super::machine::Machine;
 use super::observation::Launch;
 use super::sample::{BackendSpec, Sample};
 use super::settings::{Effort, Settings};
+use super::shard::{MergedShard, Shard};
 use super::stage::Stage;
 use super::units::Nanos;
 
@@ -50,6 +52,16 @@ pub struct Header {
     /// What the head is compared with in this very run, if with anything.
     #[serde(default)]
     pub base: Option<Base>,
+    /// What this revision loosens against the base; absent where no base revision was there to be compared with.
+    #[serde(default)]
+    pub loosening: Option<Loosening>,
+    /// Which part of a larger plan `plan` is; absent where it is all of it.
+    #[serde(default)]
+    pub shard: Option<Shard>,
+    /// The shards that these results were put together from, by number; empty where one run measured everything. Start, seed and
+    /// machine of the header are then those of one of them.
+    #[serde(default)]
+    pub merged: Vec<MergedShard>,
 }
 
 impl Header {
@@ -111,6 +123,8 @@ pub enum Comparison {
     Paired,
     /// Engine, module, options and the way to run are the same on both sides: nothing can differ, nothing is launched.
     Same,
+    /// The same on both sides, but for what it is held to: the baseline or a tolerance was edited. The head is launched alone.
+    Edited,
 }
 
 /// How the run ended.

@@ -9,9 +9,11 @@ use serde::Serialize;
 use crate::model::baseline::Scatter;
 use crate::model::compared::Compared;
 use crate::model::findings::{Control, Outcome, PairFailure, Spending, TradeOff};
+use crate::model::loosening::Loosening;
 use crate::model::results::{Base, BaseKind, End, PlannedPair};
 use crate::model::sample::{BackendOptions, EngineSpec};
 use crate::model::settings::Effort;
+use crate::model::shard::MergedShard;
 use crate::model::{
     BackendId, BackendSpec, Bytes, CellFinding, Findings, Machine, Results, Sample, SampleId, Settings, Stage, Tier,
 };
@@ -33,6 +35,7 @@ struct Report<'a> {
     spending: Spending,
     controls: &'a [Control],
     scatter: &'a BTreeMap<BackendId, BTreeMap<Stage, Scatter>>,
+    loosening: Option<&'a Loosening>,
     /// Of two runs side by side only.
     #[serde(skip_serializing_if = "Option::is_none")]
     compared: Option<&'a Compared>,
@@ -52,7 +55,15 @@ struct Run<'a> {
     backends: Vec<BackendEntry<'a>>,
     plan: &'a [PlannedPair],
     base: Option<BaseEntry<'a>>,
+    shard: Option<ShardEntry>,
+    merged: &'a [MergedShard],
     end: End,
+}
+
+#[derive(Serialize)]
+struct ShardEntry {
+    number: u32,
+    of: u32,
 }
 
 #[derive(Serialize)]
@@ -143,6 +154,8 @@ fn written(results: &Results, findings: &Findings, compared: Option<&Compared>) 
             backends: header.backends.iter().map(backend).collect(),
             plan: &header.plan,
             base: header.base.as_ref().map(base),
+            shard: header.shard.as_ref().map(|shard| ShardEntry { number: shard.number, of: shard.of() }),
+            merged: &header.merged,
             end: results.end,
         },
         counts: &findings.counts,
@@ -153,6 +166,7 @@ fn written(results: &Results, findings: &Findings, compared: Option<&Compared>) 
         spending: findings.spending,
         controls: &findings.controls,
         scatter: &findings.scatter,
+        loosening: header.loosening.as_ref(),
         compared,
     };
     let mut text = serde_json::to_string_pretty(&report).expect("every key of the report is a string");

@@ -57,6 +57,7 @@ pub fn render_post(view: &View, post: &Post, budget: usize) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     Broken,
+    Loosened,
     Regressed,
     TimeAlone,
     Advisory,
@@ -191,6 +192,10 @@ fn sections(view: &View) -> Vec<Section> {
     let mut sections = Vec::new();
     sections.extend(list(Rank::Differences, "### A and B differ\n\n", &view.differences, "difference"));
     sections.extend(broken(&view.broken));
+    if let Some(loosened) = &view.loosened {
+        let title = format!("### {}\n\n", escape::markdown(&loosened.title));
+        sections.extend(list(Rank::Loosened, &title, &loosened.lines, "line"));
+    }
     let rows = |rank, open: &str, close, cells| rows(rank, open, close, cells, view.sides);
     sections.extend(rows(Rank::Regressed, "### Regressed\n\n", "", &view.regressed));
     sections.extend(rows(Rank::TimeAlone, &format!("### {TIME_ALONE}\n\n"), "", &view.time_alone));
@@ -252,15 +257,15 @@ fn figure(text: &str) -> String {
 fn broken(broken: &[Broken]) -> Option<Section> {
     let rows = broken.iter().map(|row| {
         let stage = row.stage.as_ref().map(|stage| format!(" · {}", escape::markdown(stage))).unwrap_or_default();
-        let (backend, sample) = (escape::markdown(&row.backend), escape::markdown(&row.sample));
-        let mut text = format!("**{backend} · {sample}{stage}**: {}\n\n", escape::markdown(&row.what));
+        let subject = escape::markdown(&row.subject);
+        let mut text = format!("**{subject}{stage}**: {}\n\n", escape::markdown(&row.what));
         if !row.detail.is_empty() {
             let lines: Vec<_> = row.detail.iter().map(|line| escape::preformatted(line)).collect();
             text += &format!("<pre>{}</pre>\n\n", lines.join("\n"));
         }
         text
     });
-    section(Rank::Broken, "### Broken\n\n", rows, "", "pair")
+    section(Rank::Broken, "### Broken\n\n", rows, "", "failure")
 }
 
 /// A section that begins on a line of its own, unless it is empty.

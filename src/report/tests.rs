@@ -1,6 +1,8 @@
 //! Whole reports: snapshots of the usual runs, hostile text, size.
 
+mod loosening;
 mod paired;
+mod shards;
 mod side_by_side;
 
 use proptest::prelude::*;
@@ -298,6 +300,8 @@ fn complete() -> Fixture {
         fixture.cell("contract", "cranelift", stage, Metric::Time).verdict = Verdict::Inconclusive(reason);
     }
     fixture.findings.controls = Fixture::paired().findings.controls;
+    shards::split(&mut fixture.results);
+    loosening::loosen(&mut fixture.results, 3);
     fixtures::fill(&mut fixture.results);
     fixture
 }

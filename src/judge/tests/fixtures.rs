@@ -193,6 +193,9 @@ pub fn results(launches: Vec<Launch>) -> Results {
         }],
         baselines: BTreeMap::from([(backend_id(), baseline())]),
         base: None,
+        loosening: None,
+        shard: None,
+        merged: Vec::new(),
     };
     Results { header, launches, end: End { reason: EndReason::Complete, elapsed: Nanos(1000) } }
 }

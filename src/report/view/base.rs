@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{BY_BASE, BY_BASELINE, Fact, TEXT_LENGTH, bounded, plural};
+use super::{BY_BASE, BY_BASELINE, Fact, TEXT_LENGTH, bounded, plural, shards};
 use crate::model::findings::{Against, Control};
 use crate::model::results::{BaseKind, Comparison, PlannedPair};
 use crate::model::{CellFinding, Findings, Results, Verdict};
@@ -19,8 +19,8 @@ const MOST_NAMES: usize = 8;
 /// Labelled lines below the headline; none without a base.
 pub(super) fn compared(results: &Results) -> Vec<Fact> {
     let Some(base) = &results.header.base else { return Vec::new() };
-    let plan = &results.header.plan;
-    let of = |comparison| plan.iter().filter(move |pair| pair.comparison == comparison);
+    let plan = shards::measured(&results.header);
+    let of = |comparison| plan.iter().copied().filter(move |pair| pair.comparison == comparison);
     let mut facts = vec![Fact { label: "base", text: name(&base.kind) }];
     let mut tell = |label, comparison, what: &str| {
         let pairs: Vec<_> = of(comparison).collect();
@@ -32,6 +32,8 @@ pub(super) fn compared(results: &Results) -> Vec<Fact> {
     tell("measured", Comparison::Paired, "base and head in turns");
     let same = "not measured because engine, module, options and the way to run are the same on both sides";
     tell("the same", Comparison::Same, same);
+    let edited = "the same on both sides, but held to something else; the head launched alone";
+    tell("edited", Comparison::Edited, edited);
     tell("no base", Comparison::Alone, "the head launched alone");
     facts
 }
@@ -61,7 +63,7 @@ fn counted(pairs: usize) -> String {
 }
 
 /// Where the base comes from, in a few words.
-fn name(kind: &BaseKind) -> String {
+pub(super) fn name(kind: &BaseKind) -> String {
     match kind {
         BaseKind::Worker { sha256 } => format!("worker sha256 {}", bounded(sha256, SHORT)),
         BaseKind::Revision { name, commit } => format!("{} {}", bounded(name, NAME_LENGTH), short(commit)),
@@ -145,7 +147,10 @@ pub(super) fn warnings(findings: &Findings) -> Vec<String> {
         .controls
         .iter()
         .filter(|control| control.biased)
-        .map(|control| format!("{} {}", control.stage, deviation(control)))
+        .map(|control| {
+            let shard = control.shard.map(|shard| format!(" in shard {shard}")).unwrap_or_default();
+            format!("{} {}{shard}", control.stage, deviation(control))
+        })
         .collect();
     if biased.is_empty() {
         return Vec::new();

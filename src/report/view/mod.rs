@@ -8,7 +8,9 @@ mod base;
 mod cells;
 mod environment;
 mod headline;
+mod loosening;
 mod rows;
+mod shards;
 mod side_by_side;
 mod steps;
 mod summaries;
@@ -28,8 +30,10 @@ pub struct View {
     pub environment: Vec<Fact>,
     /// In what two runs differ that are laid side by side.
     pub differences: Vec<String>,
-    /// Workers that failed, in the order of sample and backend.
+    /// Shards that are not there, then workers that failed, in the order of sample and backend.
     pub broken: Vec<Broken>,
+    /// What this revision allows that the base did not, one line each; the title says how much that is.
+    pub loosened: Option<Listed>,
     /// Gating cells that regressed, worst first.
     pub regressed: Rows,
     /// Gating cells of which the time moved and nothing else did, worst first.
@@ -67,7 +71,7 @@ pub enum Tone {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Headline {
     pub tone: Tone,
-    /// `PASS`, `FAIL`, `BROKEN`, `INCONCLUSIVE`, `INCOMPLETE`, `WARN` or `NEW`.
+    /// `PASS`, `FAIL`, `BROKEN`, `INCONCLUSIVE`, `LOOSENED`, `INCOMPLETE`, `WARN` or `NEW`.
     pub word: &'static str,
     pub sentence: String,
     /// What was compared with what, and what was not.
@@ -82,6 +86,13 @@ pub struct Count {
     pub name: &'static str,
 }
 
+/// A title with a list below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub title: String,
+    pub lines: Vec<String>,
+}
+
 /// A labelled line about the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fact {
@@ -89,11 +100,11 @@ pub struct Fact {
     pub text: String,
 }
 
-/// A sample on a backend that failed.
+/// A sample on a backend that failed, or a shard that is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken {
-    pub backend: String,
-    pub sample: String,
+    /// `cranelift · fibonacci` or `shard 2 of 3`.
+    pub subject: String,
     /// Where it failed, if within a stage.
     pub stage: Option<String>,
     pub what: String,
@@ -238,6 +249,7 @@ impl View {
             differences: Vec::new(),
             times: Vec::new(),
             broken: rows::broken(findings),
+            loosened: loosening::listed(results),
             regressed: rows::regressed(findings),
             time_alone: rows::time_alone(findings),
             advisory: rows::advisory(findings),

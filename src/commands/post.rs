@@ -145,13 +145,14 @@ fn forge(
     if !wanted && !args.forge.status {
         return None;
     }
+    if !variables.is_job() && args.comment == CommentWhen::Auto && !args.forge.status {
+        // On somebody's own machine, whatever its variables say, nobody is told unless asked for.
+        return None;
+    }
     let context = match context {
         Ok(context) => context,
         Err(error) => {
-            // On somebody's own machine there is nobody to tell, and that is nothing to warn of.
-            if variables.is_job() || args.comment == CommentWhen::True || args.forge.status {
-                remark(variables, Level::Warning, &format!("told the forge nothing: {error}"), ui);
-            }
+            remark(variables, Level::Warning, &format!("told the forge nothing: {error}"), ui);
             return None;
         }
     };

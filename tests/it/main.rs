@@ -4,6 +4,7 @@ mod action;
 mod architecture;
 mod cli;
 mod duel;
+mod forge;
 mod journal;
 mod method;
 mod support;

@@ -82,6 +82,8 @@ fn fetch(package: &Package, folder: &Path) -> anyhow::Result<PathBuf> {
         return Ok(kept);
     }
     let mut pack = Command::new("npm");
+    // What it prints is the name of the file, which is known.
+    pack.stdout(std::process::Stdio::null());
     pack.args(["pack", "--silent", &format!("{}@{}", package.name, package.version)]).current_dir(folder);
     super::succeed(&mut pack)?;
     let archive = folder.join(format!("{name}-{}.tgz", package.version));

@@ -61,6 +61,7 @@ pub fn translate(operation: &str, status: u16, body: &mut Value) {
             body["status"] = state;
             body["creator"] = user(body["creator"]["login"].as_str());
         }
+        "users/get-authenticated" => *body = user(body["login"].as_str()),
         "actions/get-workflow-run" => remove(body, &["pull_requests", "head_repository", "node_id"]),
         "actions/list-workflow-run-artifacts" => {
             let artifacts = body["artifacts"].as_array_mut();

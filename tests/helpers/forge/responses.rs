@@ -51,6 +51,19 @@ pub fn user(at: &Places, login: &str) -> Value {
     Value::Object(user)
 }
 
+/// An account as the one who holds its token sees it.
+pub fn owner(at: &Places, login: &str) -> Value {
+    let mut owner = object(user(at, login));
+    for count in ["public_repos", "public_gists", "followers", "following"] {
+        owner.insert(count.into(), 0.into());
+    }
+    for unknown in ["name", "company", "blog", "location", "email", "hireable", "bio"] {
+        owner.insert(unknown.into(), Value::Null);
+    }
+    owner.extend(object(json!({ "created_at": time(0), "updated_at": time(0) })));
+    Value::Object(owner)
+}
+
 /// An account's number: the real one of the best known, else one made of the name.
 pub fn account(login: &str) -> i64 {
     if login == "github-actions[bot]" {

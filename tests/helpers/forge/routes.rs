@@ -41,6 +41,9 @@ pub fn route(world: &World, request: &Request) -> Route {
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let own = &world.scenario.repository;
     let rest = match parts.as_slice() {
+        ["user"] if request.method == "GET" => {
+            return Route { operation: "users/get-authenticated", parameters: Vec::new() };
+        }
         ["repos", owner, name, rest @ ..]
             if own.owner.eq_ignore_ascii_case(owner) && own.name.eq_ignore_ascii_case(name) =>
         {
@@ -110,6 +113,11 @@ pub fn serve(world: &mut World, route: &Route, request: &Request) -> Response {
         "actions/download-artifact" => download(world, number),
         "storage/download" => storage(world, number, request),
         "repos/get-content" => content(world, first, request),
+        // The token of a job is an app's, which is no user.
+        "users/get-authenticated" if world.scenario.login().ends_with("[bot]") => {
+            refusal(403, "Resource not accessible by integration")
+        }
+        "users/get-authenticated" => Response::json(200, &responses::owner(&world.at, world.scenario.login())),
         "elsewhere" => Response::json(200, &json!([])),
         "proxy/connect" => refusal(502, "this proxy reaches nobody"),
         _ => not_found(),

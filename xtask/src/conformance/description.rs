@@ -22,6 +22,7 @@ pub const OPERATIONS: &[&str] = &[
     "pulls/list",
     "repos/create-commit-status",
     "repos/get-content",
+    "users/get-authenticated",
 ];
 
 /// Where GitHub itself answers otherwise than its description says: operation, the place in the answer's schema, reason.

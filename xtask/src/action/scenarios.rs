@@ -33,6 +33,7 @@ type Scenario = (&'static str, fn(&Proof) -> anyhow::Result<()>);
 const SCENARIOS: &[Scenario] = &[
     ("regression, and the fix that resolves it", regression_then_fix),
     ("inconclusive", inconclusive),
+    ("nothing to be measured", nothing),
     ("fork, and its publishing", fork),
     ("update of the baselines", update),
     ("shards, as the README has them", shards),
@@ -91,14 +92,19 @@ impl Proof {
         }
     }
 
-    /// Runs the guard on the world's pull request.
+    /// Runs the guard on the world's pull request, whose results it must leave as an artifact.
     fn guard(&self, world: &World, double: &Double, run: u64, arguments: &[&str]) -> anyhow::Result<Ran> {
+        let ran = self.run_guard(world, double, run, arguments)?;
+        let artifact = world.artifact(&format!("tollgate-results-{PLATFORM}"), "results.json");
+        ran.ensure(artifact.is_file(), "the results were not uploaded")?;
+        Ok(ran)
+    }
+
+    fn run_guard(&self, world: &World, double: &Double, run: u64, arguments: &[&str]) -> anyhow::Result<Ran> {
         let mut start = self.start("pull_request", ".github/workflows/guard.yml", run, world.pull_request_event());
         start.arguments.extend(["--matrix", "runner:ubuntu-latest"].map(str::to_owned));
         start.arguments.extend(arguments.iter().map(|argument| (*argument).to_owned()));
         let ran = world::run(world, Some(&double.api), &start)?;
-        let artifact = world.artifact(&format!("tollgate-results-{PLATFORM}"), "results.json");
-        ran.ensure(artifact.is_file(), "the results were not uploaded")?;
         ran.ensure(!ran.log.contains(world::TOKEN), "the log holds the token")?;
         Ok(ran)
     }
@@ -163,6 +169,18 @@ fn inconclusive(proof: &Proof) -> anyhow::Result<()> {
     ran.ensure(!ran.succeeded && ran.log.contains("exit status 4"), "the job did not fail with code 4")?;
     ran.output("result", "inconclusive")?;
     only_comment(&double, &ran).map(drop)
+}
+
+/// A configuration that cannot be read: neither a pass nor a red, and said as such.
+fn nothing(proof: &Proof) -> anyhow::Result<()> {
+    let world = World::new(&proof.folder.join("nothing"), Head::Here, |work| {
+        Ok(fs::write(work.join("tollgate.yml"), "version: 1\nsampels: []\n")?)
+    })?;
+    let double = Double::start(&proof.double, &world.folder, &world.scenario("write", &[], None)?)?;
+    let ran = proof.run_guard(&world, &double, 108, &[])?;
+    ran.ensure(!ran.succeeded && ran.log.contains("could not measure (exit code 2)"), "it was taken for a verdict")?;
+    ran.ensure(ran.log.contains("sampels"), "the log does not say what is wrong")?;
+    ran.output("result", "error")
 }
 
 fn fork(proof: &Proof) -> anyhow::Result<()> {

@@ -1,5 +1,6 @@
 //! The command line: its shape and its help. What the commands do is `commands`' business.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use crate::exit::{self, Exit};
 use crate::judge::paired;
 use crate::measure::worker;
 use crate::model::Tier;
+use crate::model::settings::FailOn;
 
 /// Regression gate for WebAssembly compile backends.
 ///
@@ -47,6 +49,7 @@ Examples:
   tollgate run --stage jit --budget 30s                validate, compile, instantiate and execute only
   tollgate run --base-ref origin/main                  against that revision, measured in the same blocks
   tollgate run --base-worker old/tollgate              against another executable, such as one with an older Wasmer
+  tollgate run --shard 2/4 --out shard-2               the second of four parts; `tollgate merge` puts them together
   tollgate run --update-baselines --reason \"why\"       accept what was measured, also where it got worse
 ";
 const COMPARE_EXAMPLES: &str = "\
@@ -59,6 +62,16 @@ Examples:
   tollgate judge tollgate-out                          decide again, also on a run that was killed
   tollgate judge results.json --baselines baselines    by the baselines as they are now
   tollgate judge results.json --config strict.yml      by other thresholds and another `fail-on`
+";
+const MERGE_EXAMPLES: &str = "\
+Examples:
+  tollgate merge downloads --out tollgate-out --shards 4   every results.json below that folder, put together
+  tollgate merge 1/results.json 2/results.json --out all   two of them, by name; then: tollgate judge all
+
+Exit codes:
+  0    every shard is there as a whole
+  2    could not run: nothing was found, or the results are not shards of one run; nothing is written
+  3    a shard is missing, there more than once, or was stopped: results are written, with its cells broken
 ";
 const REPORT_EXAMPLES: &str = "\
 Examples:
@@ -136,6 +149,8 @@ enum Command {
     Compare(CompareArgs),
     /// Judge a saved results.json again, by its own baselines or by others, and decide
     Judge(JudgeArgs),
+    /// Put the results of all shards of a run together, to be judged as one
+    Merge(MergeArgs),
     /// Render the report of a saved results.json; always exits 0 when it could
     Report(ReportArgs),
     /// Tell a saved run to the forge: step summary, annotations, outputs, a sticky comment; then decide
@@ -206,6 +221,24 @@ impl From<TierArg> for Tier {
     }
 }
 
+/// A part of the plan: the `number`-th of `of`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShardArg {
+    pub number: u32,
+    pub of: u32,
+}
+
+/// Parts that a plan can be split into: what a job matrix of the largest forge holds.
+const MOST_SHARDS: u32 = 256;
+
+fn shard(text: &str) -> Result<ShardArg, String> {
+    let parsed = text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
+    match parsed {
+        Some((number, of)) if (1..=of).contains(&number) && of <= MOST_SHARDS => Ok(ShardArg { number, of }),
+        _ => Err(format!("it must be K/N with K from 1 to N, such as 2/4, and N at most {MOST_SHARDS}")),
+    }
+}
+
 /// How a report is shown.
 #[derive(Debug, Clone, Args)]
 pub struct Show {
@@ -234,6 +267,10 @@ pub struct RunArgs {
     #[arg(long, default_value = "4m30s", value_parser = humantime::parse_duration, env = "TOLLGATE_BUDGET")]
     pub budget: Duration,
 
+    /// Verdicts that fail the run, with commas between them, or `none` [default: `fail-on` in the configuration].
+    #[arg(long, value_name = "VERDICTS", value_parser = config::fail_on_list, env = "TOLLGATE_FAIL_ON")]
+    pub fail_on: Option<BTreeSet<FailOn>>,
+
     /// Source of every random choice [default: drawn, and recorded in the results].
     #[arg(long)]
     pub seed: Option<u64>,
@@ -241,6 +278,11 @@ pub struct RunArgs {
     /// Folder for results.json.
     #[arg(long, default_value = "tollgate-out", value_name = "DIR")]
     pub out: PathBuf,
+
+    /// Measure a part of the plan, such as 2/4 for the second of four; the others are for other machines, and `tollgate merge` puts
+    /// them together. A sample is in one part with all of its backends. The budget is that of each part.
+    #[arg(long, value_name = "K/N", value_parser = shard, conflicts_with = "update_baselines")]
+    pub shard: Option<ShardArg>,
 
     /// Accept what was measured: rewrite the baseline entries that moved beyond noise, and show the difference.
     #[arg(long)]
@@ -329,6 +371,21 @@ pub struct JudgeArgs {
 
     #[command(flatten)]
     pub show: Show,
+}
+
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// Results of shards, in any order: results.json files, journals of runs that died, or folders that hold some at any depth.
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+
+    /// Folder for results.json.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// How many shards there must be; refused where the runs were split otherwise.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_SHARDS)))]
+    pub shards: Option<u32>,
 }
 
 #[derive(Debug, Args)]
@@ -429,6 +486,10 @@ pub struct ListArgs {
     pub places: Places,
     #[command(flatten)]
     pub filters: Filters,
+
+    /// Show a part of the plan, such as 2/4 for the second of four: what `tollgate run` with the same option measures.
+    #[arg(long, value_name = "K/N", value_parser = shard)]
+    pub shard: Option<ShardArg>,
 
     /// What to write on standard output.
     #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
@@ -566,6 +627,7 @@ fn with_examples(command: clap::Command) -> clap::Command {
         .mut_subcommand("run", |run| run.after_help(deciding(RUN_EXAMPLES)))
         .mut_subcommand("compare", |compare| compare.after_help(deciding(COMPARE_EXAMPLES)))
         .mut_subcommand("judge", |judge| judge.after_help(deciding(JUDGE_EXAMPLES)))
+        .mut_subcommand("merge", |merge| merge.after_help(MERGE_EXAMPLES))
         .mut_subcommand("report", |report| report.after_help(REPORT_EXAMPLES))
         .mut_subcommand("post", |post| post.after_help(deciding(POST_EXAMPLES)))
         .mut_subcommand("publish", |publish| publish.after_help(PUBLISH_EXAMPLES))
@@ -593,6 +655,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => commands::run::run(&args, &ui),
         Command::Compare(args) => commands::compare::run(&args, &ui),
         Command::Judge(args) => commands::judge::run(&args, &ui),
+        Command::Merge(args) => commands::merge::run(&args, &ui),
         Command::Report(args) => commands::report::run(&args, &ui),
         Command::Post(args) => commands::post::run(&args, &ui),
         Command::Publish(args) => commands::publish::run(&args, &ui),

@@ -12,7 +12,7 @@ pub enum Exit {
     Regressed = 1,
     /// Tollgate could not do its job: usage, configuration, environment, input or output.
     CouldNotRun = 2,
-    /// A worker crashed, hung, ran out of memory or gave a wrong output.
+    /// A worker crashed, hung, ran out of memory or gave a wrong output, or a shard of the run is not there as a whole.
     Broken = 3,
     /// Cells are inconclusive or missing, and the configuration makes that fail.
     Inconclusive = 4,
@@ -26,7 +26,7 @@ Exit codes:
   0    pass: everything that gates is within its tolerance
   1    regressed: at least one gating cell is surely beyond its tolerance
   2    could not run: usage, configuration, environment, input or output
-  3    broken: a worker crashed, hung, ran out of memory or gave a wrong output
+  3    broken: a worker crashed, hung, ran out of memory or gave a wrong output, or a shard is missing
   4    inconclusive or missing cells, where `fail-on` says that they fail
   130  interrupted";
 

@@ -1,7 +1,7 @@
 //! Baselines on disk: a versioned schema, a sorted and atomic store, and the update that rewrites only what moved.
 //!
 //! `schema` reads the text of a file, `render` writes it, `store` is the only part that touches the file system,
-//! `update` decides what a run changes, `diff` shows it. The format and its rules are in `docs/baselines.md`.
+//! `update` decides what a run changes, `diff` shows it; `loosening` compares with the base revision. The format and its rules are in `docs/baselines.md`.
 //!
 //! Architecture invariant: apart from `store`, everything here is a pure function of its arguments; nothing here
 //! prints, and nothing here computes a measurement: figures come from the judge as they are to be committed.
@@ -9,6 +9,7 @@
 pub mod diff;
 mod entry;
 pub mod error;
+pub mod loosening;
 pub mod proposal;
 pub mod render;
 pub mod scatter;

@@ -27,7 +27,8 @@ type Costs = BTreeMap<(SampleId, BackendId), Option<Duration>>;
 /// # Errors
 /// When the configuration or the baselines cannot be used, or a filter matches nothing.
 pub fn run(args: &ListArgs, ui: &Ui) -> anyhow::Result<Exit> {
-    let setup = setup::setup(&args.places, &args.filters, ui)?;
+    let mut setup = setup::setup(&args.places, &args.filters, ui)?;
+    setup.take_shard(args.shard)?;
     let baselines = setup::baselines(&setup.baselines_dir, &setup.config.backends)?;
     let costs = costs(&setup.plan, &baselines);
     let text = match args.format {

@@ -4,6 +4,7 @@ pub mod compare;
 pub mod init;
 pub mod judge;
 pub mod list;
+pub mod merge;
 pub mod post;
 pub mod publish;
 pub mod replay;

@@ -37,6 +37,10 @@ pub fn run(args: &RunArgs, ui: &Ui) -> anyhow::Result<Exit> {
         update::refuse_in_ci(args.update.allow_update_in_ci)?;
     }
     let mut setup = setup::setup(&args.places, &args.filters, ui)?;
+    if let Some(fail_on) = &args.fail_on {
+        setup.config.fail_on.clone_from(fail_on);
+    }
+    setup.take_shard(args.shard)?;
     let cancel = Cancel::install().context("failed to install the handler for Ctrl-C")?;
     // What is accepted must have been measured.
     let measure_same = args.base.measure_same || args.update_baselines;
@@ -129,6 +133,8 @@ pub(super) fn header(setup: &Setup, filters: &Filters, budget: Duration, seed: O
         backends,
         plan: setup.plan.clone(),
         base: None,
+        shard: setup.shard.clone(),
+        merged: Vec::new(),
     })
 }
 

@@ -7,14 +7,15 @@ use anyhow::Context as _;
 
 use super::ui::Ui;
 use crate::baseline::store;
-use crate::cli::{Filters, Places};
+use crate::cli::{Filters, Places, ShardArg};
 use crate::config::{self, Config};
 use crate::measure::journal;
 use crate::model::machine::Target;
 use crate::model::results::PlannedPair;
 use crate::model::sample::EngineSpec;
+use crate::model::shard::Shard;
 use crate::model::{BackendId, BackendSpec, Baseline, Results};
-use crate::plan::{self, Selection};
+use crate::plan::{self, Selection, shards};
 
 /// A configuration with the filters applied.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub struct Setup {
     pub config: Config,
     pub selection: Selection,
     pub plan: Vec<PlannedPair>,
+    /// Which part of a larger plan `plan` is, if it is one.
+    pub shard: Option<Shard>,
     /// Absolute paths of samples that the command line names by path.
     pub extras: Vec<PathBuf>,
     pub baselines_dir: PathBuf,
@@ -50,7 +53,23 @@ pub fn setup(places: &Places, filters: &Filters, ui: &Ui) -> anyhow::Result<Setu
     check_compilers(&config.backends, &plan)?;
     let baselines_dir = places.baselines.clone().unwrap_or_else(|| config.baselines.clone());
     warn_of_strays(&baselines_dir, &config.backends, ui);
-    Ok(Setup { config, selection, plan, extras, baselines_dir })
+    Ok(Setup { config, selection, plan, shard: None, extras, baselines_dir })
+}
+
+impl Setup {
+    /// Leaves of the plan what belongs to a shard.
+    ///
+    /// # Errors
+    /// When a baseline cannot be used, or the plan has too few samples.
+    pub fn take_shard(&mut self, shard: Option<ShardArg>) -> anyhow::Result<()> {
+        let Some(ShardArg { number, of }) = shard else { return Ok(()) };
+        let baselines = baselines(&self.baselines_dir, &self.config.backends)?;
+        let parts = shards::split(&self.plan, &baselines, of).map_err(|error| anyhow::anyhow!("failed to {error}"))?;
+        let shard = Shard { number, parts };
+        self.plan = shard.own().to_vec();
+        self.shard = Some(shard);
+        Ok(())
+    }
 }
 
 /// Says which baselines no backend of the configuration reads any more: a renamed backend would start anew in silence.

@@ -34,6 +34,7 @@ pub use decisions::{Decisions, decisions};
 pub use engines::{Build, Reference, WORKER_ARGS, executable, set_worker};
 pub use module::ExportedFunction;
 pub use problem::{ConfigError, Place, Problem, escaped};
+pub use settings::fail_on_list;
 pub use slug::slugify;
 
 use problem::{Problems, shown};

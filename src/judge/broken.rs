@@ -49,6 +49,7 @@ fn stage_of(kind: &FailureKind) -> Option<Stage> {
         | FailureKind::Cpu(_)
         | FailureKind::Protocol
         | FailureKind::Flood
-        | FailureKind::Stage => None,
+        | FailureKind::Stage
+        | FailureKind::Shard { .. } => None,
     }
 }

@@ -12,7 +12,8 @@ use super::{broken, controls, scatter};
 use crate::model::baseline::{Scatter, TimeReference};
 use crate::model::findings::{Control, Gating};
 use crate::model::observation::Side;
-use crate::model::results::{Base, BaseKind, Comparison};
+use crate::model::results::{Base, BaseKind, Comparison, PlannedPair};
+use crate::model::shard::Shard;
 use crate::model::{
     BackendId, Baseline, BaselineKey, Entry, Failure, Launch, Metric, Results, SampleId, Stage, StageKind,
 };
@@ -25,7 +26,9 @@ pub struct Context<'r> {
     pub thresholds: Thresholds<'r>,
     /// How far each backend's baseline speaks for this run; backends without a baseline are absent.
     pub standings: BTreeMap<BackendId, Standing>,
-    /// Time cells that gate, among which the level is shared.
+    /// Time cells that gate in the launches at hand.
+    pub own_times: usize,
+    /// Time cells among which the level is shared: of a shard, with those of the other shards.
     pub gating_times: usize,
     /// What the null controls show.
     pub controls: Vec<Control>,
@@ -119,12 +122,14 @@ impl<'r> Context<'r> {
         let count = |pair| {
             if is_judged_by_base(results, pair) { paired_times(pair) } else { committed_times(pair, &standings) }
         };
-        let gating_times = pairs.values().map(count).sum();
+        let own_times = pairs.values().map(count).sum();
+        let gating_times =
+            header.shard.iter().flat_map(Shard::elsewhere).map(most_times).fold(own_times, usize::saturating_add);
         let thresholds = Thresholds::new(&header.settings.thresholds);
         let controls = controls::controls(results);
         let by_reference = matches!(header.time_reference(), TimeReference::Worker { .. });
         let scatter = scatter::observed(&pairs);
-        Self { results, pairs, thresholds, standings, gating_times, controls, scatter, by_reference }
+        Self { results, pairs, thresholds, standings, own_times, gating_times, controls, scatter, by_reference }
     }
 
     /// Whether the times of a pair are judged against the base of this run. A reference worker is no such base: what counts
@@ -171,6 +176,12 @@ fn same_engine(results: &Results, base: &Base, id: &BackendId) -> bool {
         specs.iter().find(|spec| spec.id == *id).map(|spec| spec.engine.clone())
     };
     engine(&base.backends) == engine(&results.header.backends)
+}
+
+/// Times of a pair of another shard that may gate. This run does not know how the pair stands to its base and on what machine; more than
+/// there are only ask for more evidence, so that what is red in a shard by itself is red among all of them.
+fn most_times(pair: &PlannedPair) -> usize {
+    pair.stages.iter().filter(|stage| matches!(stage.kind(), StageKind::Gating)).count()
 }
 
 /// Times of a pair that are judged against the base.

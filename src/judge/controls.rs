@@ -7,6 +7,7 @@ use super::paired;
 use super::time::{BOUND_LEVEL, RUN_LEVEL, relative};
 use crate::model::findings::{Against, Change, Control};
 use crate::model::observation::Side;
+use crate::model::shard::Shard;
 use crate::model::verdict::InconclusiveReason;
 use crate::model::{CellFinding, Metric, Results, Stage, StageKind, Verdict};
 
@@ -20,8 +21,12 @@ pub fn controls(results: &Results) -> Vec<Control> {
     let duels: Vec<Duel<'_>> = duels.into_values().flatten().collect();
     let gating: Vec<Stage> =
         Stage::ALL.iter().copied().filter(|stage| matches!(stage.kind(), StageKind::Gating)).collect();
-    let level = shared_level(RUN_LEVEL, gating.len() as f64);
-    gating.into_iter().filter_map(|stage| control(stage, &duels, level)).collect()
+    let shard = results.header.shard.as_ref();
+    // Every shard has controls of its own, and all of them together the level of one run.
+    let controls = gating.len() as f64 * f64::from(shard.map_or(1, Shard::of).max(1));
+    let level = shared_level(RUN_LEVEL, controls);
+    let of_shard = |control| Control { shard: shard.map(|shard| shard.number), ..control };
+    gating.into_iter().filter_map(|stage| control(stage, &duels, level)).map(of_shard).collect()
 }
 
 fn control(stage: Stage, duels: &[Duel<'_>], level: f64) -> Option<Control> {
@@ -36,6 +41,7 @@ fn control(stage: Stage, duels: &[Duel<'_>], level: f64) -> Option<Control> {
         pairs: u32::try_from(values.len()).unwrap_or(u32::MAX),
         change: Change { relative: relative(estimate.value), low: relative(low), high: relative(high) },
         biased: surely_low > HARMLESS || surely_high < -HARMLESS,
+        shard: None,
     })
 }
 

@@ -6,18 +6,19 @@ use super::context::Context;
 use super::pair::blank;
 use super::threshold::selects;
 use crate::model::findings::Quantity;
+use crate::model::shard::Shard;
 use crate::model::{BackendId, CellFinding, Entry, SampleId, Stage, Verdict};
 
 /// Baseline entries whose sample, backend or stage has vanished from the configuration. What a filter or the tier leaves out
-/// is not missing.
+/// is not missing, and what another shard measures neither.
 #[must_use]
 pub fn cells(context: &Context<'_>) -> Vec<CellFinding> {
     let settings = &context.results.header.settings;
-    let planned: BTreeSet<(&SampleId, &BackendId, Stage)> = context
-        .pairs
-        .values()
-        .flat_map(|pair| pair.stages.iter().map(move |stage| (pair.sample, pair.backend, *stage)))
-        .collect();
+    let here = context.pairs.values();
+    let here = here.flat_map(|pair| pair.stages.iter().map(move |stage| (pair.sample, pair.backend, *stage)));
+    let elsewhere = context.results.header.shard.iter().flat_map(Shard::elsewhere);
+    let elsewhere = elsewhere.flat_map(|pair| pair.stages.iter().map(|stage| (&pair.sample, &pair.backend, *stage)));
+    let planned: BTreeSet<(&SampleId, &BackendId, Stage)> = here.chain(elsewhere).collect();
     let mut missing = Vec::new();
     for (backend, baseline) in &context.results.header.baselines {
         if !selects(&settings.backend_globs, backend.as_str()) {

@@ -5,7 +5,8 @@
 //! computes a number again.
 //!
 //! `kernels` (statistics), `pooling` (observations to launches), `blocks` and `duel` (blocks to pairs of launches) know no verdicts;
-//! `time`, `paired` and `exact` decide on figures; `pair` picks the rule for a cell; `controls` doubts the run; `outcome` joins.
+//! `time`, `paired` and `exact` decide on figures; `pair` picks the rule for a cell; `controls` doubts the run; `outcome` joins;
+//! `merged` takes the shards of a run one by one.
 
 pub mod against_base;
 pub mod blocks;
@@ -20,6 +21,8 @@ mod evidence;
 mod exact;
 mod gating;
 pub mod kernels;
+pub mod loosening;
+mod merged;
 mod missing;
 mod notes;
 mod outcome;
@@ -49,6 +52,9 @@ use crate::model::{BackendId, Cell, CellFinding, Findings, Metric, Results, Samp
 /// Judges a run.
 #[must_use]
 pub fn judge(results: &Results) -> Findings {
+    if !results.header.merged.is_empty() {
+        return merged::judge(results);
+    }
     let context = Context::new(results);
     let cells = cells(&context);
     conclude(&context, cells)
@@ -56,6 +62,14 @@ pub fn judge(results: &Results) -> Findings {
 
 /// The judgement on each cell, sorted by cell.
 fn cells(context: &Context<'_>) -> Vec<CellFinding> {
+    let mut cells = cells_of_pairs(context);
+    cells.extend(missing::cells(context));
+    cells.sort_by(|a, b| a.cell.cmp(&b.cell));
+    cells
+}
+
+/// The judgement on each cell that was planned.
+fn cells_of_pairs(context: &Context<'_>) -> Vec<CellFinding> {
     let mut cells = Vec::new();
     for pair in context.pairs.values() {
         let mut judged = pair::cells(context, pair);
@@ -65,8 +79,6 @@ fn cells(context: &Context<'_>) -> Vec<CellFinding> {
         cells.extend(own);
     }
     controls::apply(&mut cells, &context.controls);
-    cells.extend(missing::cells(context));
-    cells.sort_by(|a, b| a.cell.cmp(&b.cell));
     cells
 }
 
@@ -78,7 +90,7 @@ fn conclude(context: &Context<'_>, cells: Vec<CellFinding>) -> Findings {
         counts: outcome::counts(&cells),
         failures,
         tradeoffs: tradeoff::tradeoffs(&cells),
-        notes: notes::notes(context, &cells),
+        notes: [notes::of_run(context, &cells), notes::of_cells(context, &cells)].concat(),
         spending: outcome::spending(context.results),
         scatter: context.scatter.clone(),
         controls: context.controls.clone(),

@@ -18,14 +18,21 @@ const MOST_NAMES: usize = 5;
 /// (an interrupted batch here and there); a single competing process on the core disturbs nearly every batch over 3 ms.
 const BUSY_SHARE: f64 = 0.1;
 
-/// All notes, in a fixed order.
+/// What is to be known of the machine and of the course of the run, in a fixed order.
 #[must_use]
-pub fn notes(context: &Context<'_>, cells: &[CellFinding]) -> Vec<String> {
+pub fn of_run(context: &Context<'_>, cells: &[CellFinding]) -> Vec<String> {
     let mut notes = Vec::new();
     notes.extend(end(context));
     notes.extend(advisory(context, cells));
-    notes.extend(no_baseline(context));
     notes.extend(busy(context));
+    notes
+}
+
+/// What is to be known of the cells, wherever they were measured, in a fixed order.
+#[must_use]
+pub fn of_cells(context: &Context<'_>, cells: &[CellFinding]) -> Vec<String> {
+    let mut notes = Vec::new();
+    notes.extend(no_baseline(context));
     notes.extend(listed(
         cells,
         "change that fresh launches did not confirm",

@@ -1,7 +1,8 @@
 //! The judge as a whole: results in, findings out.
 
 mod compare;
-mod fixtures;
+pub mod fixtures;
+mod merged;
 mod odd;
 mod paired;
 

@@ -43,6 +43,9 @@ pub struct Control {
     pub change: Change,
     /// Whether this is more than chance explains and more than would do no harm.
     pub biased: bool,
+    /// Of results put together from shards, the one that the controls were made in: what they show is of one machine.
+    #[serde(default)]
+    pub shard: Option<u32>,
 }
 
 /// What the whole run comes to; the exit code follows from it.

@@ -10,6 +10,7 @@ use super::machine::Machine;
 use super::observation::Launch;
 use super::sample::{BackendSpec, Sample};
 use super::settings::{Effort, Settings};
+use super::shard::{MergedShard, Shard};
 use super::stage::Stage;
 use super::units::Nanos;
 
@@ -50,6 +51,13 @@ pub struct Header {
     /// What the head is compared with in this very run, if with anything.
     #[serde(default)]
     pub base: Option<Base>,
+    /// Which part of a larger plan `plan` is; absent where it is all of it.
+    #[serde(default)]
+    pub shard: Option<Shard>,
+    /// The shards that these results were put together from, by number; empty where one run measured everything. Start, seed and
+    /// machine of the header are then those of one of them.
+    #[serde(default)]
+    pub merged: Vec<MergedShard>,
 }
 
 impl Header {

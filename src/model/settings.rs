@@ -27,13 +27,15 @@ pub struct Settings {
     pub layout_allowances: BTreeMap<Stage, f64>,
 }
 
-/// Verdicts that can be made to fail a run. `broken` always does.
+/// What can be made to fail a run. `broken` always does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailOn {
     Regressed,
     Inconclusive,
     Missing,
+    /// No verdict on a cell: the change allows more than the base revision did.
+    Loosened,
 }
 
 /// Limits on one worker.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::shard::ShardFault;
 use super::stage::Stage;
 use super::units::{Bytes, Nanos};
 
@@ -137,6 +138,8 @@ pub enum FailureKind {
     WrongOutput,
     /// The fresh and the deserialized artifact give different outputs.
     FreshDiffers,
+    /// The shard of the run that the cell belongs to is not there as a whole.
+    Shard { number: u32, of: u32, fault: ShardFault },
 }
 
 impl fmt::Display for FailureKind {
@@ -153,6 +156,7 @@ impl fmt::Display for FailureKind {
             Self::Stage => f.write_str("failed"),
             Self::WrongOutput => f.write_str("wrong output"),
             Self::FreshDiffers => f.write_str("fresh and deserialized artifact give different outputs"),
+            Self::Shard { number, of, fault } => write!(f, "shard {number} of {of} {fault}"),
         }
     }
 }

@@ -76,7 +76,8 @@ fn same_engine(head: &EngineSpec, base: &EngineSpec, own_sha256: Option<&str>) -
     }
 }
 
-fn same_sample(head: &Sample, base: &Sample) -> bool {
+/// Whether two samples are the same module, run in the same way; a doubt is a no.
+pub fn same_sample(head: &Sample, base: &Sample) -> bool {
     head.sha256 == base.sha256 && same_run(head, base)
 }
 

@@ -1,8 +1,11 @@
-//! Which cells a run measures, and in which order. Pure: the seed decides every choice.
+//! Which cells a run measures, in which order, and on which of several machines. Pure: the seed decides every choice of order, and
+//! no choice of machine.
 
 pub mod comparison;
 pub mod cost;
+pub mod merge;
 mod select;
+pub mod shards;
 
 pub use select::{PlanError, Selection, pairs};
 

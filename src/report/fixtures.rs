@@ -372,7 +372,13 @@ fn same(finding: &mut CellFinding) {
 }
 
 fn control(stage: Stage, relative: f64, biased: bool) -> Control {
-    Control { stage, pairs: 12, change: Change { relative, low: relative - 0.005, high: relative + 0.005 }, biased }
+    Control {
+        stage,
+        pairs: 12,
+        change: Change { relative, low: relative - 0.005, high: relative + 0.005 },
+        biased,
+        shard: None,
+    }
 }
 
 fn tradeoffs(backends: &[&str], samples: usize) -> Vec<TradeOff> {

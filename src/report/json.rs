@@ -12,6 +12,7 @@ use crate::model::findings::{Control, Outcome, PairFailure, Spending, TradeOff};
 use crate::model::results::{Base, BaseKind, End, PlannedPair};
 use crate::model::sample::{BackendOptions, EngineSpec};
 use crate::model::settings::Effort;
+use crate::model::shard::MergedShard;
 use crate::model::{
     BackendId, BackendSpec, Bytes, CellFinding, Findings, Machine, Results, Sample, SampleId, Settings, Stage, Tier,
 };
@@ -52,7 +53,15 @@ struct Run<'a> {
     backends: Vec<BackendEntry<'a>>,
     plan: &'a [PlannedPair],
     base: Option<BaseEntry<'a>>,
+    shard: Option<ShardEntry>,
+    merged: &'a [MergedShard],
     end: End,
+}
+
+#[derive(Serialize)]
+struct ShardEntry {
+    number: u32,
+    of: u32,
 }
 
 #[derive(Serialize)]
@@ -143,6 +152,8 @@ fn written(results: &Results, findings: &Findings, compared: Option<&Compared>) 
             backends: header.backends.iter().map(backend).collect(),
             plan: &header.plan,
             base: header.base.as_ref().map(base),
+            shard: header.shard.as_ref().map(|shard| ShardEntry { number: shard.number, of: shard.of() }),
+            merged: &header.merged,
             end: results.end,
         },
         counts: &findings.counts,

@@ -252,15 +252,15 @@ fn figure(text: &str) -> String {
 fn broken(broken: &[Broken]) -> Option<Section> {
     let rows = broken.iter().map(|row| {
         let stage = row.stage.as_ref().map(|stage| format!(" · {}", escape::markdown(stage))).unwrap_or_default();
-        let (backend, sample) = (escape::markdown(&row.backend), escape::markdown(&row.sample));
-        let mut text = format!("**{backend} · {sample}{stage}**: {}\n\n", escape::markdown(&row.what));
+        let subject = escape::markdown(&row.subject);
+        let mut text = format!("**{subject}{stage}**: {}\n\n", escape::markdown(&row.what));
         if !row.detail.is_empty() {
             let lines: Vec<_> = row.detail.iter().map(|line| escape::preformatted(line)).collect();
             text += &format!("<pre>{}</pre>\n\n", lines.join("\n"));
         }
         text
     });
-    section(Rank::Broken, "### Broken\n\n", rows, "", "pair")
+    section(Rank::Broken, "### Broken\n\n", rows, "", "failure")
 }
 
 /// A section that begins on a line of its own, unless it is empty.

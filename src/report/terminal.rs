@@ -177,12 +177,12 @@ impl Page {
         let shown = if self.style.verbose { broken.len() } else { broken.len().min(MOST_ROWS) };
         for row in &broken[..shown] {
             let stage = row.stage.as_ref().map(|stage| format!(" · {stage}")).unwrap_or_default();
-            self.wrapped(Tone::Plain, 2, 0, "", &format!("{} · {}{stage}: {}", row.backend, row.sample, row.what));
+            self.wrapped(Tone::Plain, 2, 0, "", &format!("{}{stage}: {}", row.subject, row.what));
             for line in &row.detail {
                 self.wrapped(Tone::Plain, 6, 2, "│", line);
             }
         }
-        self.more(broken.len() - shown, "pair");
+        self.more(broken.len() - shown, "failure");
     }
 
     fn more(&mut self, number: usize, what: &str) {

@@ -1,6 +1,7 @@
 //! Whole reports: snapshots of the usual runs, hostile text, size.
 
 mod paired;
+mod shards;
 mod side_by_side;
 
 use proptest::prelude::*;
@@ -298,6 +299,7 @@ fn complete() -> Fixture {
         fixture.cell("contract", "cranelift", stage, Metric::Time).verdict = Verdict::Inconclusive(reason);
     }
     fixture.findings.controls = Fixture::paired().findings.controls;
+    shards::split(&mut fixture.results);
     fixtures::fill(&mut fixture.results);
     fixture
 }

@@ -47,6 +47,8 @@ fn header(seed: u64) -> Header {
         backends: Vec::new(),
         plan: Vec::new(),
         base: None,
+        shard: None,
+        merged: Vec::new(),
         baselines: BTreeMap::new(),
     }
 }

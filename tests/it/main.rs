@@ -1,5 +1,6 @@
 //! The one integration binary: what Tollgate does across modules, processes and files.
 
+mod action;
 mod architecture;
 mod cli;
 mod duel;

@@ -74,6 +74,8 @@ fn run(old: Option<Baseline>) -> Results {
             }],
             plan: Vec::new(),
             base: None,
+            shard: None,
+            merged: Vec::new(),
             baselines: old.into_iter().map(|old| (backend.clone(), old)).collect(),
         },
         launches: vec![launch("wasmer 7.4.2")],

@@ -193,6 +193,8 @@ pub fn results(launches: Vec<Launch>) -> Results {
         }],
         baselines: BTreeMap::from([(backend_id(), baseline())]),
         base: None,
+        shard: None,
+        merged: Vec::new(),
     };
     Results { header, launches, end: End { reason: EndReason::Complete, elapsed: Nanos(1000) } }
 }

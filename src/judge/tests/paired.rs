@@ -24,7 +24,7 @@ fn side(side: Side, round: u32, slower: f64) -> Launch {
     launch
 }
 
-fn pair(sides: (Side, Side), round: u32, slower: f64) -> [Launch; 2] {
+pub fn pair(sides: (Side, Side), round: u32, slower: f64) -> [Launch; 2] {
     let scatter = 1.0 + SCATTER[round as usize % SCATTER.len()];
     [side(sides.0, round, 1.0), side(sides.1, round, slower * scatter)]
 }
@@ -35,7 +35,7 @@ fn other_engine() -> EngineSpec {
 }
 
 /// A run of this many pairs of launches in which the head is `slower` than the base.
-fn run(slower: f64, pairs: u32) -> Results {
+pub fn run(slower: f64, pairs: u32) -> Results {
     let mut results = results((0..pairs).flat_map(|round| pair((Side::Base, Side::Head), round, slower)).collect());
     let header = &mut results.header;
     header.plan[0].comparison = Comparison::Paired;

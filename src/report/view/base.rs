@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{BY_BASE, BY_BASELINE, Fact, TEXT_LENGTH, bounded, plural};
+use super::{BY_BASE, BY_BASELINE, Fact, TEXT_LENGTH, bounded, plural, shards};
 use crate::model::findings::{Against, Control};
 use crate::model::results::{BaseKind, Comparison, PlannedPair};
 use crate::model::{CellFinding, Findings, Results, Verdict};
@@ -19,8 +19,8 @@ const MOST_NAMES: usize = 8;
 /// Labelled lines below the headline; none without a base.
 pub(super) fn compared(results: &Results) -> Vec<Fact> {
     let Some(base) = &results.header.base else { return Vec::new() };
-    let plan = &results.header.plan;
-    let of = |comparison| plan.iter().filter(move |pair| pair.comparison == comparison);
+    let plan = shards::measured(&results.header);
+    let of = |comparison| plan.iter().copied().filter(move |pair| pair.comparison == comparison);
     let mut facts = vec![Fact { label: "base", text: name(&base.kind) }];
     let mut tell = |label, comparison, what: &str| {
         let pairs: Vec<_> = of(comparison).collect();
@@ -145,7 +145,10 @@ pub(super) fn warnings(findings: &Findings) -> Vec<String> {
         .controls
         .iter()
         .filter(|control| control.biased)
-        .map(|control| format!("{} {}", control.stage, deviation(control)))
+        .map(|control| {
+            let shard = control.shard.map(|shard| format!(" in shard {shard}")).unwrap_or_default();
+            format!("{} {}{shard}", control.stage, deviation(control))
+        })
         .collect();
     if biased.is_empty() {
         return Vec::new();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Fact, TEXT_LENGTH, base, bounded, plural};
+use super::{Fact, TEXT_LENGTH, base, bounded, plural, shards};
 use crate::model::findings::{Against, Gating, Spending};
 use crate::model::{CellFinding, Findings, Metric, Nanos, Results, StageKind, Verdict};
 use crate::report::units;
@@ -10,7 +10,8 @@ use crate::report::units;
 /// Labelled lines in a fixed order.
 pub(super) fn facts(results: &Results, findings: &Findings) -> Vec<Fact> {
     let header = &results.header;
-    let mut facts = vec![Fact { label: "runner", text: runner(results) }];
+    let mut facts = vec![Fact { label: "runner", text: shards::runners(header) }];
+    facts.extend(shards::part(header).map(|text| Fact { label: "shard", text }));
     // A run that had nothing to measure has heard of no engine and judged no time.
     if !results.launches.is_empty() || base::unchanged(results).is_none() {
         facts.push(Fact { label: "engine", text: engine(results) });
@@ -24,17 +25,13 @@ pub(super) fn facts(results: &Results, findings: &Findings) -> Vec<Fact> {
     }
     // The judge may have told some of them already, in a sentence of its own.
     let told = |limitation: &String| findings.notes.iter().any(|note| note.contains(limitation.as_str()));
-    let limits: Vec<_> = header.machine.limitations.iter().filter(|limit| !told(limit)).cloned().collect();
+    let limits: BTreeSet<_> =
+        shards::machines(header).into_iter().flat_map(|(_, machine)| &machine.limitations).collect();
+    let limits: Vec<_> = limits.into_iter().filter(|limit| !told(limit)).cloned().collect();
     if !limits.is_empty() {
         facts.push(Fact { label: "limits", text: bounded(&limits.join("; "), TEXT_LENGTH) });
     }
     facts
-}
-
-fn runner(results: &Results) -> String {
-    let machine = &results.header.machine;
-    let class = bounded(&machine.class.to_string(), TEXT_LENGTH);
-    format!("{class} · {}", plural(machine.cores as usize, "core"))
 }
 
 fn engine(results: &Results) -> String {
@@ -96,12 +93,13 @@ fn times(findings: &Findings) -> String {
 
 fn run(results: &Results, findings: &Findings) -> String {
     let spent = findings.spending;
-    [
-        format!("seed {}", results.header.seed),
-        format!("{} of {}", units::clock(spent.elapsed), units::clock(results.header.settings.budget)),
-        plural(spent.launches as usize, "launch").replace("launchs", "launches"),
-    ]
-    .join(" · ")
+    let budget = units::clock(results.header.settings.budget);
+    let [from, spent_of] = match results.header.merged.len() {
+        0 => [format!("seed {}", results.header.seed), format!("{} of {budget}", units::clock(spent.elapsed))],
+        // Each has a seed of its own.
+        shards => [plural(shards, "shard"), format!("{} together, of {budget} each", units::clock(spent.elapsed))],
+    };
+    [from, spent_of, plural(spent.launches as usize, "launch").replace("launchs", "launches")].join(" · ")
 }
 
 /// How much of the run was measuring, and what the rest was. Nothing where the figures do not add up, as those of a damaged file.

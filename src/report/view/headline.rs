@@ -1,6 +1,6 @@
 //! The verdict on the run in a word, a sentence and counts. The headline never says fine over rows that are not.
 
-use super::{Count, Headline, Tone, Words, base, bounded, plural};
+use super::{Count, Headline, Tone, Words, base, bounded, plural, shards};
 use crate::model::findings::{Gating, Outcome};
 use crate::model::results::EndReason;
 use crate::model::verdict::InconclusiveReason;
@@ -81,6 +81,9 @@ pub(super) fn headline(results: &Results, findings: &Findings, words: &Words) ->
         }
         (EndReason::Complete | EndReason::Budget, _) => (tone, word),
     };
+    if let Some(shard) = &results.header.shard {
+        sentence += &format!("; only shard {} of {}", shard.number, shard.of());
+    }
     // Green over a run that doubts itself would say more than it knows.
     let doubted = tone == Tone::Good && findings.controls.iter().any(|control| control.biased);
     let tone = if doubted { Tone::Caution } else { tone };
@@ -88,7 +91,12 @@ pub(super) fn headline(results: &Results, findings: &Findings, words: &Words) ->
 }
 
 fn broken(findings: &Findings, tally: &Tally<'_>) -> String {
+    let faulty = shards::faulty(findings);
     let what = match findings.failures.as_slice() {
+        [] if !faulty.is_empty() => shards::told(&faulty),
+        _ if !faulty.is_empty() => {
+            format!("{}; {} failed", shards::told(&faulty), plural(findings.failures.len(), "worker"))
+        }
         [] => format!("{} did not run to the end", plural(tally.broken, "cell")),
         [only] => {
             let what = bounded(&only.failure.kind.to_string(), super::TEXT_LENGTH);

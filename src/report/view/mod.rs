@@ -9,6 +9,7 @@ mod cells;
 mod environment;
 mod headline;
 mod rows;
+mod shards;
 mod side_by_side;
 mod steps;
 mod summaries;
@@ -28,7 +29,7 @@ pub struct View {
     pub environment: Vec<Fact>,
     /// In what two runs differ that are laid side by side.
     pub differences: Vec<String>,
-    /// Workers that failed, in the order of sample and backend.
+    /// Shards that are not there, then workers that failed, in the order of sample and backend.
     pub broken: Vec<Broken>,
     /// Gating cells that regressed, worst first.
     pub regressed: Rows,
@@ -89,11 +90,11 @@ pub struct Fact {
     pub text: String,
 }
 
-/// A sample on a backend that failed.
+/// A sample on a backend that failed, or a shard that is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken {
-    pub backend: String,
-    pub sample: String,
+    /// `cranelift · fibonacci` or `shard 2 of 3`.
+    pub subject: String,
     /// Where it failed, if within a stage.
     pub stage: Option<String>,
     pub what: String,

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use super::environment::advisory_reasons;
 use super::headline::{is_time_alone, would_fail};
-use super::{Broken, NOTHING, Row, Rows, TEXT_LENGTH, Tone, base, bounded, plural};
+use super::{Broken, NOTHING, Row, Rows, TEXT_LENGTH, Tone, base, bounded, plural, shards};
 use crate::model::findings::{Against, EffectiveTolerance, Gating, PairFailure};
 use crate::model::verdict::{Failure, InconclusiveReason};
-use crate::model::{BackendId, CellFinding, Findings, Metric, SampleId, Verdict};
+use crate::model::{BackendId, CellFinding, FailureKind, Findings, Metric, SampleId, Verdict};
 use crate::report::units;
 
 /// Pieces of evidence shown of a cell.
@@ -193,27 +193,34 @@ fn explain_tolerance(effective: &EffectiveTolerance) -> Option<String> {
     }
 }
 
-/// Failures of workers; a pair with broken cells and no recorded failure gets a row from the first of its cells.
+/// Shards that are not there, and failures of workers; a pair with broken cells and no recorded failure gets a row from the first
+/// of its cells.
 pub(super) fn broken(findings: &Findings) -> Vec<Broken> {
     let mut failures: BTreeMap<(&SampleId, &BackendId), &Failure> = BTreeMap::new();
     for PairFailure { sample, backend, failure } in &findings.failures {
         failures.entry((sample, backend)).or_insert(failure);
     }
+    let faulty = shards::faulty(findings);
     for finding in &findings.cells {
-        if let Verdict::Broken(failure) = &finding.verdict {
+        if let Verdict::Broken(failure) = &finding.verdict
+            && !matches!(failure.kind, FailureKind::Shard { .. })
+        {
             failures.entry((&finding.cell.sample, &finding.cell.backend)).or_insert(failure);
         }
     }
-    failures
-        .into_iter()
-        .map(|((sample, backend), failure)| Broken {
-            backend: backend.to_string(),
-            sample: sample.to_string(),
-            stage: failure.stage.map(|stage| stage.to_string()),
-            what: bounded(&failure.kind.to_string(), TEXT_LENGTH),
-            detail: last_words(&failure.detail),
-        })
-        .collect()
+    let of_pairs = failures.into_iter().map(|((sample, backend), failure)| Broken {
+        subject: format!("{backend} · {sample}"),
+        stage: failure.stage.map(|stage| stage.to_string()),
+        what: bounded(&failure.kind.to_string(), TEXT_LENGTH),
+        detail: last_words(&failure.detail),
+    });
+    let of_shards = faulty.into_iter().map(|shard| Broken {
+        subject: shard.subject(),
+        stage: None,
+        what: format!("it {}; {} not measured", shard.fault, shard.pairs()),
+        detail: last_words(shard.remedy),
+    });
+    of_shards.chain(of_pairs).collect()
 }
 
 /// The first and the last lines of a text, each bounded.

@@ -99,7 +99,7 @@ fn both(comparison: &str) -> Vec<(String, String)> {
 }
 
 /// Another module that does the same.
-fn other_module() -> Vec<u8> {
+pub(super) fn other_module() -> Vec<u8> {
     wat::parse_str(r#"(module (func (export "run") (result i32) i32.const 41 i32.const 1 i32.add))"#).unwrap()
 }
 

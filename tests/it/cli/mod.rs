@@ -16,6 +16,7 @@ mod pairs;
 mod real;
 mod replay;
 mod saved;
+mod shards;
 mod signals;
 mod surface;
 mod update;

@@ -19,6 +19,7 @@ fn help_teaches() {
         ("run", true),
         ("compare", true),
         ("judge", true),
+        ("merge", true),
         ("report", false),
         ("list", false),
         ("noise", false),
@@ -39,7 +40,7 @@ fn help_teaches() {
 #[test]
 fn help_shows_options_that_exist() {
     let project = Project::empty();
-    for command in ["run", "compare", "judge", "report", "list", "noise", "replay", "init"] {
+    for command in ["run", "compare", "judge", "merge", "report", "list", "noise", "replay", "init"] {
         let help = project.tollgate(&[command, "--help"]).stdout;
         let (options, examples) = help.split_once("Examples:").unwrap();
         let used = examples.split_whitespace().filter(|word| word.starts_with("--"));
@@ -51,7 +52,7 @@ fn help_shows_options_that_exist() {
 #[test]
 fn usage_errors_could_not_run() {
     let project = Project::new();
-    let cases: [(&[&str], &str); 11] = [
+    let cases: [(&[&str], &str); 16] = [
         (&[], "Usage: tollgate"),
         (&["rum"], "unrecognized subcommand 'rum'"),
         (&["run", "--fast"], "unexpected argument '--fast'"),
@@ -60,6 +61,11 @@ fn usage_errors_could_not_run() {
         (&["run", "--seed", "-1"], "-1"),
         (&["run", "--reason", "why"], "--update-baselines"),
         (&["run", "--keep-times"], "--update-baselines"),
+        (&["run", "--shard", "0/2"], "K/N with K from 1 to N"),
+        (&["run", "--shard", "3/2"], "K/N with K from 1 to N"),
+        (&["run", "--shard", "2"], "K/N with K from 1 to N"),
+        (&["run", "--shard", "1/2", "--update-baselines"], "cannot be used with"),
+        (&["merge", "a"], "--out <DIR>"),
         (&["judge"], "<RESULTS>"),
         (&["compare", "a"], "<B>"),
         (&["list", "--format", "markdown"], "possible values: text, json"),

@@ -14,7 +14,7 @@ pub enum Exit {
     CouldNotRun = 2,
     /// A worker crashed, hung, ran out of memory or gave a wrong output, or a shard of the run is not there as a whole.
     Broken = 3,
-    /// Cells are inconclusive or missing, and the configuration makes that fail.
+    /// Cells are inconclusive or missing, or a rule is loosened, and the configuration makes that fail.
     Inconclusive = 4,
     /// Stopped by Ctrl-C or a termination signal, by the shell's convention.
     Interrupted = 130,
@@ -27,7 +27,7 @@ Exit codes:
   1    regressed: at least one gating cell is surely beyond its tolerance
   2    could not run: usage, configuration, environment, input or output
   3    broken: a worker crashed, hung, ran out of memory or gave a wrong output, or a shard is missing
-  4    inconclusive or missing cells, where `fail-on` says that they fail
+  4    inconclusive or missing cells or a loosened rule, where `fail-on` says that they fail
   130  interrupted";
 
 impl From<Exit> for std::process::ExitCode {

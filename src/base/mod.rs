@@ -66,6 +66,8 @@ impl std::fmt::Debug for Surroundings<'_> {
 #[derive(Debug)]
 pub struct Resolved {
     pub base: Base,
+    /// The configuration of a revision, all of it; its paths are good as long as the guard lives.
+    pub config: Option<Config>,
     /// What the user should know, one sentence each.
     pub warnings: Vec<String>,
     pub guard: Guard,
@@ -185,7 +187,7 @@ fn reference(config: &Config) -> Result<EngineSpec, BaseError> {
 /// A base with the head's samples.
 fn plain(kind: BaseKind, config: &Config, backends: Vec<BackendSpec>) -> Resolved {
     let base = Base { kind, samples: config.samples.clone(), backends };
-    Resolved { base, warnings: Vec::new(), guard: Guard::default() }
+    Resolved { base, config: None, warnings: Vec::new(), guard: Guard::default() }
 }
 
 /// The backends, those that `wanted` picks with another engine.

@@ -34,16 +34,17 @@ pub fn resolve(name: &str, extras: &[PathBuf], surroundings: &Surroundings<'_>) 
     let mut told = Told { name: &shown, warnings: Vec::new() };
     let Some(mut config) = configuration(head, &root, &mut told) else {
         let base = Base { kind, samples: Vec::new(), backends: Vec::new() };
-        return Ok(Resolved { base, warnings: told.warnings, guard: Guard::default() });
+        return Ok(Resolved { base, config: None, warnings: told.warnings, guard: Guard::default() });
     };
     adopt(&mut config, extras, &repository, &checkout, &mut told);
+    let whole = config.clone();
     let engines = Engines { repository: &repository, checkout: &checkout, root: &root, commit: &commit, surroundings };
     engines.make(&mut config, &mut told)?;
     if !told.warnings.is_empty() && checkout.tree().join(".gitmodules").exists() {
         told.warnings.push("submodules are not checked out for the base; what lies in them has none".to_owned());
     }
     let base = Base { kind, samples: config.samples, backends: config.backends };
-    Ok(Resolved { base, warnings: told.warnings, guard: Guard { _checkout: Some(checkout) } })
+    Ok(Resolved { base, config: Some(whole), warnings: told.warnings, guard: Guard { _checkout: Some(checkout) } })
 }
 
 /// What the user is told of the revision.

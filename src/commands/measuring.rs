@@ -352,7 +352,7 @@ fn key(pair: &PlannedPair) -> Pair {
 /// Rounds that a pair takes whatever the judge says of them.
 pub fn first_rounds(comparison: Comparison) -> u32 {
     match comparison {
-        Comparison::Alone => FIRST_ROUNDS,
+        Comparison::Alone | Comparison::Edited => FIRST_ROUNDS,
         Comparison::Paired => paired::FIRST_PAIRS,
         Comparison::Same => 0,
     }

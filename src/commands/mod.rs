@@ -12,6 +12,7 @@ pub mod report;
 pub mod run;
 pub mod ui;
 
+pub mod loosening;
 mod measuring;
 pub mod noise;
 mod posting;

@@ -92,7 +92,7 @@ impl<'a> Told<'a> {
             .iter()
             .map(|broken| {
                 let stage = broken.stage.as_ref().map(|stage| format!(" · {stage}")).unwrap_or_default();
-                let text = plain(&format!("{} · {}{stage}: {}", broken.backend, broken.sample, broken.what));
+                let text = plain(&format!("{}{stage}: {}", broken.subject, broken.what));
                 Annotation { level: Level::Error, title: "Tollgate: broken".to_owned(), text, position: None }
             })
             .collect();

@@ -10,7 +10,7 @@ use signal_hook::consts::SIGXFSZ;
 
 use super::measuring::{Measuring, Until};
 use super::setup::{self, Setup};
-use super::sides;
+use super::sides::{self, Prepared};
 use super::ui::Ui;
 use super::update;
 use crate::cli::{Filters, RunArgs};
@@ -44,14 +44,14 @@ pub fn run(args: &RunArgs, ui: &Ui) -> anyhow::Result<Exit> {
     let cancel = Cancel::install().context("failed to install the handler for Ctrl-C")?;
     // What is accepted must have been measured.
     let measure_same = args.base.measure_same || args.update_baselines;
-    let (base, guard) = match sides::prepare(&args.base, measure_same, &mut setup, &cancel, ui) {
+    let Prepared { base, loosening, guard } = match sides::prepare(&args.base, measure_same, &mut setup, &cancel, ui) {
         Err(error) if sides::is_interruption(&error) => {
             ui.warn("interrupted before anything was measured");
             return Ok(Exit::Interrupted);
         }
         prepared => prepared?,
     };
-    let header = Header { base, ..header(&setup, &args.filters, args.budget, args.seed)? };
+    let header = Header { base, loosening, ..header(&setup, &args.filters, args.budget, args.seed)? };
     let results = measure(header, Until::Decided, &args.out, &cancel, ui)?;
     drop(guard);
     let saved = save(&results, &args.out, ui);
@@ -133,6 +133,7 @@ pub(super) fn header(setup: &Setup, filters: &Filters, budget: Duration, seed: O
         backends,
         plan: setup.plan.clone(),
         base: None,
+        loosening: None,
         shard: setup.shard.clone(),
         merged: Vec::new(),
     })

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
+use super::loosening;
 use super::setup::Setup;
 use super::ui::{Ui, counted};
 use crate::base::cache::{self, Cache};
@@ -14,6 +15,7 @@ use crate::config;
 use crate::measure::cancel::Cancel;
 use crate::measure::launch::Interrupted;
 use crate::measure::spawn;
+use crate::model::loosening::Loosening;
 use crate::model::results::{Base, BaseKind, Comparison};
 use crate::model::sample::EngineSpec;
 use crate::plan::comparison::{self, Sides};
@@ -21,8 +23,7 @@ use crate::plan::comparison::{self, Sides};
 /// The revision to compare with, where the command line names no base.
 const BASE_REF: &str = "TOLLGATE_BASE_REF";
 
-/// Builds what the plan needs, and sets how its pairs stand to the base that was asked for. The base may be measured as long as
-/// the guard lives.
+/// Builds what the plan needs, and sets how its pairs stand to the base that was asked for.
 ///
 /// # Errors
 /// When a build fails or the base is not to be had.
@@ -32,7 +33,7 @@ pub fn prepare(
     setup: &mut Setup,
     cancel: &Cancel,
     ui: &Ui,
-) -> anyhow::Result<(Option<Base>, Guard)> {
+) -> anyhow::Result<Prepared> {
     let request = request(args, setup)?;
     if let Some(request) = &request {
         // A build may take minutes; what is misspelt is told before it.
@@ -45,19 +46,35 @@ pub fn prepare(
                 "--measure-same measures nothing more: there is no base; give one with --base-ref or --base-worker",
             );
         }
-        return Ok((None, Guard::default()));
+        return Ok(Prepared::default());
     };
     let cache = cache::folder(|name| env::var_os(name)).map(|folder| Cache::in_folder(&folder));
     let progress = |text: &str| ui.info(text);
     let surroundings =
         Surroundings { config: &setup.config, plan: &setup.plan, cache: cache.as_ref(), cancel, progress: &progress };
-    let Resolved { base, warnings, guard } = base::resolve(&request, &surroundings).map_err(failed)?;
+    let Resolved { base, config, warnings, guard } = base::resolve(&request, &surroundings).map_err(failed)?;
     for warning in &warnings {
         ui.warn(warning);
     }
     compare(setup, &base, measure_same);
+    let mut loosening = None;
+    if let Some(config) = &config {
+        let compared = loosening::compare(setup, config, ui)?;
+        comparison::mark_edited(&mut setup.plan, &compared.edited);
+        loosening = Some(compared.loosening);
+    }
     ui.info(&told(setup, &base));
-    Ok((Some(base), guard))
+    Ok(Prepared { base: Some(base), loosening, guard })
+}
+
+/// The other side of a run.
+#[derive(Debug, Default)]
+pub struct Prepared {
+    pub base: Option<Base>,
+    /// What the head loosens, where the base is a revision with a configuration.
+    pub loosening: Option<Loosening>,
+    /// The base may be measured as long as it lives.
+    pub guard: Guard,
 }
 
 /// Builds the engines that the plan needs.
@@ -135,6 +152,10 @@ fn told(setup: &Setup, base: &Base) -> String {
         vec![format!("{} of sample and backend to measure on both sides", counted(paired, "pair", "pairs"))];
     if same > 0 {
         parts.push(format!("{same} the same on both sides"));
+    }
+    match count(Comparison::Edited) {
+        0 => {}
+        edited => parts.push(format!("{edited} the same but held to something else, to measure here")),
     }
     if alone > 0 {
         parts.push(format!("{alone} without a base"));

@@ -390,14 +390,14 @@ mod tests {
 
     #[test]
     fn what_is_held_to_less_is_known() {
-        let stricter = |edit: fn(&mut Rules)| {
+        let count = |edit: fn(&mut Rules)| {
             let mut head = rules();
             edit(&mut head);
-            super::stricter(&rules(), &head).len()
+            stricter(&rules(), &head).len()
         };
-        assert_eq!(stricter(|_| {}), 0);
-        assert_eq!(stricter(|head| head.thresholds.push(rule(None, None, 0.5, Some(64)))), 0);
-        assert_eq!(stricter(|head| head.thresholds.push(rule(Some(Stage::Execute), None, 0.01, None))), 1);
-        assert_eq!(stricter(|head| head.thresholds.push(rule(None, Some(Metric::Size), 0.001, None))), 1);
+        assert_eq!(count(|_| {}), 0);
+        assert_eq!(count(|head| head.thresholds.push(rule(None, None, 0.5, Some(64)))), 0);
+        assert_eq!(count(|head| head.thresholds.push(rule(Some(Stage::Execute), None, 0.01, None))), 1);
+        assert_eq!(count(|head| head.thresholds.push(rule(None, Some(Metric::Size), 0.001, None))), 1);
     }
 }

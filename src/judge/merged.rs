@@ -42,7 +42,8 @@ pub fn judge(results: &Results) -> Findings {
     let whole = Context::new(results);
     cells.extend(missing::cells(&whole));
     cells.sort_by(|a, b| a.cell.cmp(&b.cell));
-    let joined = outcome::outcome(&cells, &failed, &results.header.settings.fail_on);
+    let joined =
+        outcome::outcome(&cells, &failed, &results.header.settings.fail_on).max(outcome::of_loosening(results));
     Findings {
         outcome: if is_faulty { joined.max(Outcome::Broken) } else { joined },
         counts: outcome::counts(&cells),

@@ -86,7 +86,8 @@ fn cells_of_pairs(context: &Context<'_>) -> Vec<CellFinding> {
 fn conclude(context: &Context<'_>, cells: Vec<CellFinding>) -> Findings {
     let failures = failures(context);
     Findings {
-        outcome: outcome::outcome(&cells, &failures, &context.results.header.settings.fail_on),
+        outcome: outcome::outcome(&cells, &failures, &context.results.header.settings.fail_on)
+            .max(outcome::of_loosening(context.results)),
         counts: outcome::counts(&cells),
         failures,
         tradeoffs: tradeoff::tradeoffs(&cells),

@@ -42,6 +42,15 @@ pub fn outcome(cells: &[CellFinding], failures: &[PairFailure], fail_on: &BTreeS
     if failures.is_empty() { worst } else { worst.max(Outcome::Broken) }
 }
 
+/// What loosening makes of the run: it is for a person to decide where this revision or the base says that it fails.
+#[must_use]
+pub fn of_loosening(results: &Results) -> Outcome {
+    let header = &results.header;
+    let Some(loosening) = &header.loosening else { return Outcome::Pass };
+    let fails = loosening.fails || header.settings.fail_on.contains(&FailOn::Loosened);
+    if fails && !loosening.items.is_empty() { Outcome::Inconclusive } else { Outcome::Pass }
+}
+
 /// Where the run's time went, from its launches and its end.
 #[must_use]
 pub fn spending(results: &Results) -> Spending {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::baseline::{Baseline, TimeReference};
 use super::ids::{BackendId, SampleId};
+use super::loosening::Loosening;
 use super::machine::Machine;
 use super::observation::Launch;
 use super::sample::{BackendSpec, Sample};
@@ -51,6 +52,9 @@ pub struct Header {
     /// What the head is compared with in this very run, if with anything.
     #[serde(default)]
     pub base: Option<Base>,
+    /// What this revision loosens against the base; absent where no base revision was there to be compared with.
+    #[serde(default)]
+    pub loosening: Option<Loosening>,
     /// Which part of a larger plan `plan` is; absent where it is all of it.
     #[serde(default)]
     pub shard: Option<Shard>,
@@ -119,6 +123,8 @@ pub enum Comparison {
     Paired,
     /// Engine, module, options and the way to run are the same on both sides: nothing can differ, nothing is launched.
     Same,
+    /// The same on both sides, but for what it is held to: the baseline or a tolerance was edited. The head is launched alone.
+    Edited,
 }
 
 /// How the run ended.

@@ -3,11 +3,12 @@
 //! Invariant: `Same` is said only where engine, compiler, options, module and the way to run are known and equal; a doubt is
 //! measured. Identity is by content: the paths of the two sides differ, for they lie in two checkouts.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::model::results::{Base, BaseKind, Comparison, PlannedPair};
 use crate::model::sample::{EngineSpec, Run};
-use crate::model::{BackendSpec, Sample};
+use crate::model::{BackendId, BackendSpec, Sample, SampleId};
 
 /// What a Tollgate is started with to be the built-in engine.
 const BUILT_IN_ARGS: [&str; 1] = ["worker"];
@@ -33,6 +34,15 @@ pub fn compare(plan: &mut [PlannedPair], sides: &Sides<'_>, measure_same: bool) 
             Comparison::Same if measure_same => Comparison::Paired,
             other => other,
         };
+    }
+}
+
+/// Has those measured that are the same on both sides and held to something else: nothing can differ from the base, but a baseline or
+/// a tolerance that was edited may not be met.
+pub fn mark_edited(plan: &mut [PlannedPair], edited: &BTreeSet<(SampleId, BackendId)>) {
+    let is_edited = |pair: &&mut PlannedPair| edited.contains(&(pair.sample.clone(), pair.backend.clone()));
+    for pair in plan.iter_mut().filter(|pair| pair.comparison == Comparison::Same).filter(is_edited) {
+        pair.comparison = Comparison::Edited;
     }
 }
 

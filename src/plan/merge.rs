@@ -216,6 +216,7 @@ fn difference(a: &Header, b: &Header) -> Option<Difference> {
         ("`limits`", x.limits != y.limits),
         ("`layout-allowance`", x.layout_allowances != y.layout_allowances),
         ("the effort of a launch", a.effort != b.effort),
+        ("what is loosened", a.loosening != b.loosening),
     ];
     if let Some((what, _)) = rest.into_iter().find(|(_, differs)| *differs) {
         return Some((what.to_owned(), None));

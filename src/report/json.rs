@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::model::baseline::Scatter;
 use crate::model::compared::Compared;
 use crate::model::findings::{Control, Outcome, PairFailure, Spending, TradeOff};
+use crate::model::loosening::Loosening;
 use crate::model::results::{Base, BaseKind, End, PlannedPair};
 use crate::model::sample::{BackendOptions, EngineSpec};
 use crate::model::settings::Effort;
@@ -34,6 +35,7 @@ struct Report<'a> {
     spending: Spending,
     controls: &'a [Control],
     scatter: &'a BTreeMap<BackendId, BTreeMap<Stage, Scatter>>,
+    loosening: Option<&'a Loosening>,
     /// Of two runs side by side only.
     #[serde(skip_serializing_if = "Option::is_none")]
     compared: Option<&'a Compared>,
@@ -164,6 +166,7 @@ fn written(results: &Results, findings: &Findings, compared: Option<&Compared>) 
         spending: findings.spending,
         controls: &findings.controls,
         scatter: &findings.scatter,
+        loosening: header.loosening.as_ref(),
         compared,
     };
     let mut text = serde_json::to_string_pretty(&report).expect("every key of the report is a string");

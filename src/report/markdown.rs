@@ -57,6 +57,7 @@ pub fn render_post(view: &View, post: &Post, budget: usize) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     Broken,
+    Loosened,
     Regressed,
     TimeAlone,
     Advisory,
@@ -191,6 +192,10 @@ fn sections(view: &View) -> Vec<Section> {
     let mut sections = Vec::new();
     sections.extend(list(Rank::Differences, "### A and B differ\n\n", &view.differences, "difference"));
     sections.extend(broken(&view.broken));
+    if let Some(loosened) = &view.loosened {
+        let title = format!("### {}\n\n", escape::markdown(&loosened.title));
+        sections.extend(list(Rank::Loosened, &title, &loosened.lines, "line"));
+    }
     let rows = |rank, open: &str, close, cells| rows(rank, open, close, cells, view.sides);
     sections.extend(rows(Rank::Regressed, "### Regressed\n\n", "", &view.regressed));
     sections.extend(rows(Rank::TimeAlone, &format!("### {TIME_ALONE}\n\n"), "", &view.time_alone));

@@ -50,6 +50,9 @@ pub fn render(view: &View, style: &Style) -> String {
     page.facts(&view.environment);
     page.list("A and B differ", &view.differences);
     page.broken(&view.broken);
+    if let Some(loosened) = &view.loosened {
+        page.list(&loosened.title, &loosened.lines);
+    }
     let sides = view.sides;
     let mut rows = |tone, title, rows, most| page.rows(tone, title, rows, most, sides);
     rows(Tone::Bad, "Regressed", &view.regressed, MOST_ROWS);

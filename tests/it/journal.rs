@@ -47,6 +47,7 @@ fn header(seed: u64) -> Header {
         backends: Vec::new(),
         plan: Vec::new(),
         base: None,
+        loosening: None,
         shard: None,
         merged: Vec::new(),
         baselines: BTreeMap::new(),

@@ -74,6 +74,7 @@ fn run(old: Option<Baseline>) -> Results {
             }],
             plan: Vec::new(),
             base: None,
+            loosening: None,
             shard: None,
             merged: Vec::new(),
             baselines: old.into_iter().map(|old| (backend.clone(), old)).collect(),

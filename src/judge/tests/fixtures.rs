@@ -193,6 +193,7 @@ pub fn results(launches: Vec<Launch>) -> Results {
         }],
         baselines: BTreeMap::from([(backend_id(), baseline())]),
         base: None,
+        loosening: None,
         shard: None,
         merged: Vec::new(),
     };

@@ -114,6 +114,7 @@ fn shard(number: u32) -> Input {
         plan,
         baselines: BTreeMap::new(),
         base: None,
+        loosening: None,
         shard: Some(shard),
         merged: vec![],
     };

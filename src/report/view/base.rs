@@ -32,6 +32,8 @@ pub(super) fn compared(results: &Results) -> Vec<Fact> {
     tell("measured", Comparison::Paired, "base and head in turns");
     let same = "not measured because engine, module, options and the way to run are the same on both sides";
     tell("the same", Comparison::Same, same);
+    let edited = "the same on both sides, but held to something else; the head launched alone";
+    tell("edited", Comparison::Edited, edited);
     tell("no base", Comparison::Alone, "the head launched alone");
     facts
 }
@@ -61,7 +63,7 @@ fn counted(pairs: usize) -> String {
 }
 
 /// Where the base comes from, in a few words.
-fn name(kind: &BaseKind) -> String {
+pub(super) fn name(kind: &BaseKind) -> String {
     match kind {
         BaseKind::Worker { sha256 } => format!("worker sha256 {}", bounded(sha256, SHORT)),
         BaseKind::Revision { name, commit } => format!("{} {}", bounded(name, NAME_LENGTH), short(commit)),

@@ -1,10 +1,14 @@
 //! The verdict on the run in a word, a sentence and counts. The headline never says fine over rows that are not.
 
-use super::{Count, Headline, Tone, Words, base, bounded, plural, shards};
+use super::{Count, Headline, Tone, Words, base, bounded, loosening, plural, shards};
 use crate::model::findings::{Gating, Outcome};
 use crate::model::results::EndReason;
+use crate::model::settings::FailOn;
 use crate::model::verdict::InconclusiveReason;
 use crate::model::{CellFinding, Findings, Results, StageKind, Verdict};
+
+/// The word for a run that fails for what it loosens and for nothing else.
+const LOOSENED: &str = "LOOSENED";
 
 /// How many gating cells there are of each kind, and what else a headline depends on.
 struct Tally<'w> {
@@ -67,7 +71,7 @@ pub(super) fn headline(results: &Results, findings: &Findings, words: &Words) ->
     let (tone, word, mut sentence) = match findings.outcome {
         Outcome::Broken => (Tone::Bad, "BROKEN", broken(findings, &tally)),
         Outcome::Regressed => (Tone::Bad, "FAIL", regressed(&tally)),
-        Outcome::Inconclusive => (Tone::Caution, "INCONCLUSIVE", undecided(&tally)),
+        Outcome::Inconclusive => undecided(results, &tally),
         Outcome::Pass => passed(results, &tally),
     };
     let (tone, word) = match (results.end.reason, findings.outcome) {
@@ -81,11 +85,16 @@ pub(super) fn headline(results: &Results, findings: &Findings, words: &Words) ->
         }
         (EndReason::Complete | EndReason::Budget, _) => (tone, word),
     };
+    let loosened = loosening::count(results);
+    if loosened > 0 {
+        let fails = if word == LOOSENED { ", which fail-on makes fail" } else { "" };
+        sentence += &format!("; {} loosened{fails}", plural(loosened, "rule"));
+    }
     if let Some(shard) = &results.header.shard {
         sentence += &format!("; only shard {} of {}", shard.number, shard.of());
     }
-    // Green over a run that doubts itself would say more than it knows.
-    let doubted = tone == Tone::Good && findings.controls.iter().any(|control| control.biased);
+    // Green over a run that doubts itself, or is held to less, would say more than it knows.
+    let doubted = tone == Tone::Good && (loosened > 0 || findings.controls.iter().any(|control| control.biased));
     let tone = if doubted { Tone::Caution } else { tone };
     Headline { tone, word, sentence, compared: base::compared(results) }
 }
@@ -114,7 +123,18 @@ fn regressed(tally: &Tally<'_>) -> String {
     format!("{} of {} regressed{}", tally.regressed, plural(tally.gating, "gating cell"), remainder(tally))
 }
 
-fn undecided(tally: &Tally<'_>) -> String {
+/// Of a run that fails although nothing regressed: for what is undecided or missing, or for what is loosened alone.
+fn undecided(results: &Results, tally: &Tally<'_>) -> (Tone, &'static str, String) {
+    let fail_on = &results.header.settings.fail_on;
+    let open = fail_on.contains(&FailOn::Inconclusive) && tally.inconclusive + tally.time_alone > 0;
+    if open || (fail_on.contains(&FailOn::Missing) && tally.missing > 0) || loosening::count(results) == 0 {
+        return (Tone::Caution, "INCONCLUSIVE", open_cells(tally));
+    }
+    let (_, _, sentence) = passed(results, tally);
+    (Tone::Caution, LOOSENED, sentence)
+}
+
+fn open_cells(tally: &Tally<'_>) -> String {
     let mut parts = Vec::new();
     let undecided = tally.inconclusive + tally.time_alone;
     if undecided > 0 {

@@ -8,6 +8,7 @@ mod base;
 mod cells;
 mod environment;
 mod headline;
+mod loosening;
 mod rows;
 mod shards;
 mod side_by_side;
@@ -31,6 +32,8 @@ pub struct View {
     pub differences: Vec<String>,
     /// Shards that are not there, then workers that failed, in the order of sample and backend.
     pub broken: Vec<Broken>,
+    /// What this revision allows that the base did not, one line each; the title says how much that is.
+    pub loosened: Option<Listed>,
     /// Gating cells that regressed, worst first.
     pub regressed: Rows,
     /// Gating cells of which the time moved and nothing else did, worst first.
@@ -68,7 +71,7 @@ pub enum Tone {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Headline {
     pub tone: Tone,
-    /// `PASS`, `FAIL`, `BROKEN`, `INCONCLUSIVE`, `INCOMPLETE`, `WARN` or `NEW`.
+    /// `PASS`, `FAIL`, `BROKEN`, `INCONCLUSIVE`, `LOOSENED`, `INCOMPLETE`, `WARN` or `NEW`.
     pub word: &'static str,
     pub sentence: String,
     /// What was compared with what, and what was not.
@@ -81,6 +84,13 @@ pub struct Count {
     pub tone: Tone,
     pub number: u32,
     pub name: &'static str,
+}
+
+/// A title with a list below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub title: String,
+    pub lines: Vec<String>,
 }
 
 /// A labelled line about the run.
@@ -239,6 +249,7 @@ impl View {
             differences: Vec::new(),
             times: Vec::new(),
             broken: rows::broken(findings),
+            loosened: loosening::listed(results),
             regressed: rows::regressed(findings),
             time_alone: rows::time_alone(findings),
             advisory: rows::advisory(findings),

@@ -88,7 +88,7 @@ mod tests {
         assert_eq!(read.baselines, PathBuf::from("accepted"));
         assert_eq!(read.backends.iter().map(BackendId::as_str).collect::<Vec<_>>(), ["a", "b"]);
         let own = read.thresholds.last().unwrap();
-        assert_eq!((own.tolerance.relative, own.origin.as_str()), (0.05, "tollgate.yml:6"));
+        assert_eq!((own.tolerance.relative, own.origin.as_str()), (0.05, "tollgate.yml:5"));
         let plain = judging("version: 1\n", "tollgate.yml").unwrap();
         assert_eq!(plain.backends.len(), 3);
         assert_eq!(plain.fail_on, [FailOn::Regressed].into());

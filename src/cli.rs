@@ -1,5 +1,6 @@
 //! The command line: its shape and its help. What the commands do is `commands`' business.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -7,10 +8,12 @@ use std::time::Duration;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{self, ui::Ui};
+use crate::config;
 use crate::exit::{self, Exit};
 use crate::judge::paired;
 use crate::measure::worker;
 use crate::model::Tier;
+use crate::model::settings::FailOn;
 
 /// Regression gate for WebAssembly compile backends.
 ///
@@ -75,6 +78,21 @@ Examples:
   tollgate report tollgate-out --verbose               every cell
   tollgate report results.json --format markdown       for a pull request
 ";
+const POST_EXAMPLES: &str = "\
+Examples:
+  tollgate post                                        tell of tollgate-out/results.json; GITHUB_TOKEN lets it comment
+  tollgate post --comment false --status               no comment, but a commit status
+  tollgate post --comment-key arm                      a second comment, beside that of another job
+
+What cannot be told, for want of a token, a permission or a network, is a warning: the exit code is the verdict's.
+";
+const PUBLISH_EXAMPLES: &str = "\
+Examples:
+  tollgate publish --workflow .github/workflows/tollgate.yml
+
+It runs in a workflow that a `workflow_run` event starts, with `actions: read` and `pull-requests: write`; it needs no
+checkout. Exit codes: 0 where it posted or rightly did nothing, 2 otherwise.
+";
 const LIST_EXAMPLES: &str = "\
 Examples:
   tollgate list --tier smoke                           what a run of that tier takes
@@ -135,6 +153,10 @@ enum Command {
     Merge(MergeArgs),
     /// Render the report of a saved results.json; always exits 0 when it could
     Report(ReportArgs),
+    /// Tell a saved run to the forge: step summary, annotations, outputs, a sticky comment; then decide
+    Post(PostArgs),
+    /// Judge the run of a pull request from a fork again, from its artifact, and comment; for `workflow_run` workflows
+    Publish(PublishArgs),
     /// Show what a run would measure and what it would cost
     List(ListArgs),
     /// Measure the base against itself, and tell what the gate can promise on this machine
@@ -244,6 +266,10 @@ pub struct RunArgs {
     /// where that alone takes longer.
     #[arg(long, default_value = "4m30s", value_parser = humantime::parse_duration, env = "TOLLGATE_BUDGET")]
     pub budget: Duration,
+
+    /// Verdicts that fail the run, with commas between them, or `none` [default: `fail-on` in the configuration].
+    #[arg(long, value_name = "VERDICTS", value_parser = config::fail_on_list, env = "TOLLGATE_FAIL_ON")]
+    pub fail_on: Option<BTreeSet<FailOn>>,
 
     /// Source of every random choice [default: drawn, and recorded in the results].
     #[arg(long)]
@@ -369,6 +395,89 @@ pub struct ReportArgs {
 
     #[command(flatten)]
     pub show: Show,
+}
+
+/// When to write the sticky comment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CommentWhen {
+    /// On a pull request whose token may comment; on one from a fork, say that it may not.
+    Auto,
+    /// Always try, and warn where it cannot be done.
+    True,
+    False,
+}
+
+/// How the forge is spoken to. Where it is and who asks comes from the GITHUB_* variables.
+#[derive(Debug, Clone, Args)]
+pub struct ForgeArgs {
+    /// Tells this comment from those of other jobs on the same pull request: letters, digits, `.`, `_` and `-`.
+    #[arg(long, default_value = "tollgate", env = "TOLLGATE_COMMENT_KEY", value_name = "KEY", value_parser = comment_key)]
+    pub comment_key: String,
+
+    /// Login whose comments count as ours, beside that of the forge's own jobs, such as the bot that the token belongs to.
+    /// Repeatable.
+    #[arg(long, value_name = "LOGIN")]
+    pub comment_author: Vec<String>,
+
+    /// Set a commit status too, named after the comment's key; needs `statuses: write`.
+    #[arg(long)]
+    pub status: bool,
+
+    /// Time for everything that is said to the forge, waiting for its limits included.
+    #[arg(long, default_value = "90s", value_parser = humantime::parse_duration, env = "TOLLGATE_FORGE_DEADLINE")]
+    pub forge_deadline: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct PostArgs {
+    /// A results.json, the journal of a run that died, or a folder that holds either.
+    #[arg(long, default_value = "tollgate-out/results.json", value_name = "FILE")]
+    pub results: PathBuf,
+
+    /// Write the sticky comment.
+    #[arg(long, value_enum, default_value_t = CommentWhen::Auto, env = "TOLLGATE_COMMENT", value_name = "WHEN")]
+    pub comment: CommentWhen,
+
+    #[command(flatten)]
+    pub forge: ForgeArgs,
+
+    /// Where the baselines lie that annotations point to.
+    #[command(flatten)]
+    pub places: Places,
+
+    /// Folder for report.json and report.md [default: that of the results].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct PublishArgs {
+    /// Name of the artifact of the measuring run that holds results.json and nothing else.
+    #[arg(long, default_value = "tollgate-results", value_name = "NAME")]
+    pub artifact: String,
+
+    /// The workflow that measures, such as `.github/workflows/tollgate.yml`; runs of others are left alone
+    /// [default: any that the base revision has].
+    #[arg(long, env = "TOLLGATE_WORKFLOW", value_name = "PATH")]
+    pub workflow: Option<String>,
+
+    /// Path of the configuration within the repository.
+    #[arg(long, env = "TOLLGATE_CONFIG", default_value = config::FILE_NAME, value_name = "PATH")]
+    pub config: String,
+
+    /// Path of the baselines within the repository [default: `baselines` in the configuration].
+    #[arg(long, env = "TOLLGATE_BASELINES", value_name = "PATH")]
+    pub baselines: Option<String>,
+
+    #[command(flatten)]
+    pub forge: ForgeArgs,
+}
+
+/// A key that needs no escaping where it is written: within a hidden line of the comment, and as the name of a status.
+fn comment_key(text: &str) -> Result<String, String> {
+    let fits = (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    if fits { Ok(text.to_owned()) } else { Err("a key has 1 to 64 letters, digits, `.`, `_` or `-`".to_owned()) }
 }
 
 #[derive(Debug, Args)]
@@ -520,6 +629,8 @@ fn with_examples(command: clap::Command) -> clap::Command {
         .mut_subcommand("judge", |judge| judge.after_help(deciding(JUDGE_EXAMPLES)))
         .mut_subcommand("merge", |merge| merge.after_help(MERGE_EXAMPLES))
         .mut_subcommand("report", |report| report.after_help(REPORT_EXAMPLES))
+        .mut_subcommand("post", |post| post.after_help(deciding(POST_EXAMPLES)))
+        .mut_subcommand("publish", |publish| publish.after_help(PUBLISH_EXAMPLES))
         .mut_subcommand("list", |list| list.after_help(LIST_EXAMPLES))
         .mut_subcommand("noise", |noise| noise.after_help(NOISE_EXAMPLES))
         .mut_subcommand("replay", |replay| replay.after_help(REPLAY_EXAMPLES))
@@ -546,6 +657,8 @@ pub fn main() -> ExitCode {
         Command::Judge(args) => commands::judge::run(&args, &ui),
         Command::Merge(args) => commands::merge::run(&args, &ui),
         Command::Report(args) => commands::report::run(&args, &ui),
+        Command::Post(args) => commands::post::run(&args, &ui),
+        Command::Publish(args) => commands::publish::run(&args, &ui),
         Command::List(args) => commands::list::run(&args, &ui),
         Command::Noise(args) => commands::noise::run(&args, &ui),
         Command::Replay(args) => commands::replay::run(&args, &ui),

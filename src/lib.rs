@@ -10,6 +10,7 @@ pub mod commands;
 pub mod config;
 pub mod engine;
 pub mod exit;
+pub mod forge;
 pub mod judge;
 pub mod measure;
 pub mod model;

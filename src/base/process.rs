@@ -1,9 +1,11 @@
 //! Programs that are no workers, run to their end: git and the builds of engines.
 //!
 //! Invariants: each runs in a process group of its own, which is ended when the user wants to stop; its output goes to files,
-//! so that nobody waits for a full pipe; its input is empty, so that nothing waits for an answer. What a program that ended well
+//! so that nobody waits for a full pipe; its input is empty, so that nothing waits for an answer; it sees no token of a job, and none
+//! of the files by which a step speaks to its runner. What a program that ended well
 //! left running is its own business, such as a compiler's cache server.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
 use std::os::unix::process::CommandExt as _;
@@ -67,11 +69,40 @@ pub fn run(command: &mut Command, streams: Streams, cancel: &Cancel) -> Result<R
     }
     let stdout = tempfile::tempfile()?;
     let stderr = if streams == Streams::Apart { tempfile::tempfile()? } else { stdout.try_clone()? };
+    without_secrets(command, std::env::vars_os().map(|(name, _)| name));
     command.stdin(Stdio::null()).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?).process_group(0);
     let mut group = Group::enter(command.spawn()?, cancel);
     let status = group.wait()?;
     let stderr = if streams == Streams::Apart { tail(stderr)? } else { Vec::new() };
     Ok(Ran { status, stdout: tail(stdout)?, stderr })
+}
+
+/// Tokens of a job, and the files through which a step sets variables and outputs for the steps after it.
+const SECRETS: [&str; 11] = [
+    "GITHUB_TOKEN",
+    "GH_TOKEN",
+    "GITHUB_ENTERPRISE_TOKEN",
+    "GH_ENTERPRISE_TOKEN",
+    "GITEA_TOKEN",
+    "FORGEJO_TOKEN",
+    "GITHUB_ENV",
+    "GITHUB_PATH",
+    "GITHUB_OUTPUT",
+    "GITHUB_STATE",
+    "GITHUB_STEP_SUMMARY",
+];
+
+/// What begins so is an input of an action, or the runner's own service with its token.
+const SECRET_PREFIXES: [&str; 2] = ["INPUT_", "ACTIONS_"];
+
+/// Keeps from a program what a change under test must not have: it may build with the sources of a pull request.
+fn without_secrets(command: &mut Command, names: impl Iterator<Item = OsString>) {
+    for name in names {
+        let text = name.to_string_lossy();
+        if SECRETS.contains(&text.as_ref()) || SECRET_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
+            command.env_remove(&name);
+        }
+    }
 }
 
 /// The end of a file.
@@ -170,6 +201,15 @@ mod tests {
         assert_eq!((ran.status.code(), &*ran.stdout, &*ran.stderr), (Some(7), &b"out\n"[..], &b"err\n"[..]));
         let ran = run(&mut shell("echo out; echo err >&2; echo out"), Streams::Together, &cancel).unwrap();
         assert_eq!((&*ran.stdout, &*ran.stderr), (&b"out\nerr\nout\n"[..], &b""[..]));
+    }
+
+    #[test]
+    fn a_job_s_secrets_are_not_handed_on() {
+        let mut command = Command::new("sh");
+        let names = ["PATH", "GITHUB_TOKEN", "INPUT_GITHUB-TOKEN", "ACTIONS_RUNTIME_TOKEN", "GITHUB_ENV", "GITHUB_SHA"];
+        without_secrets(&mut command, names.into_iter().map(OsString::from));
+        let removed: Vec<_> = command.get_envs().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
+        assert_eq!(removed, ["ACTIONS_RUNTIME_TOKEN", "GITHUB_ENV", "GITHUB_TOKEN", "INPUT_GITHUB-TOKEN"]);
     }
 
     #[test]

@@ -182,6 +182,13 @@ pub fn parse(text: &str, expected: Option<(&BackendId, &Target)>) -> Result<Base
     }
 }
 
+/// The line, from 1, on which a file's text has the cell `key`. Every cell has a line of its own.
+#[must_use]
+pub fn line_of(text: &str, key: &str) -> Option<usize> {
+    let is_cell = |line: &str| line.trim_start().strip_prefix(key).is_some_and(|rest| rest.starts_with(':'));
+    text.lines().position(is_cell).map(|at| at + 1)
+}
+
 /// The parser's limits suit a file of the largest size that `store` accepts: the shortest lines of cells have a node for
 /// every seven bytes and an event for every five. Anchors, aliases and merge keys have no place in this format.
 fn options() -> serde_yaml::Options {

@@ -45,6 +45,7 @@ fn first_run(args: &InitArgs, config: std::path::PathBuf) -> RunArgs {
         show: Show { format: Format::Text, verbose: false },
         base: BaseArgs { no_base: true, ..BaseArgs::default() },
         budget: args.budget,
+        fail_on: None,
         seed: None,
         shard: None,
         out: args.dir.join("tollgate-out"),

@@ -263,8 +263,10 @@ impl<'a> Measuring<'a> {
         let header = &self.results.header;
         let (sample, backend) = lookup(&header.samples, &header.backends, &turn.pair);
         let stages = with_information(turn, round);
+        let id = self.next_id();
         let spec = LaunchSpec {
-            id: self.next_id(),
+            id,
+            layout: id,
             round,
             side: Side::Head,
             sample,

@@ -37,6 +37,9 @@ pub fn run(args: &RunArgs, ui: &Ui) -> anyhow::Result<Exit> {
         update::refuse_in_ci(args.update.allow_update_in_ci)?;
     }
     let mut setup = setup::setup(&args.places, &args.filters, ui)?;
+    if let Some(fail_on) = &args.fail_on {
+        setup.config.fail_on.clone_from(fail_on);
+    }
     setup.take_shard(args.shard)?;
     let cancel = Cancel::install().context("failed to install the handler for Ctrl-C")?;
     // What is accepted must have been measured.

@@ -78,13 +78,15 @@ impl Ui {
         let text = match show.format {
             Format::Json => json(),
             Format::Markdown => report::markdown::render(&view()),
-            Format::Text => {
-                let width = console::Term::stdout().size_checked().map_or(100, |(_, columns)| usize::from(columns));
-                let style = Style { colour: self.stdout_colour, width, verbose: show.verbose };
-                report::terminal::render(&view(), &style)
-            }
+            Format::Text => self.text(&view(), show.verbose),
         };
         self.data(&text)
+    }
+
+    /// The report as text that suits standard output.
+    pub fn text(&self, view: &View, verbose: bool) -> String {
+        let width = console::Term::stdout().size_checked().map_or(100, |(_, columns)| usize::from(columns));
+        report::terminal::render(view, &Style { colour: self.stdout_colour, width, verbose })
     }
 
     /// One line on what is going on.

@@ -255,12 +255,24 @@ pub(super) fn fail_on(node: Option<Node>, problems: &mut Problems) -> BTreeSet<F
         return default_fail_on();
     };
     let listed = texts(node, "fail-on", problems).into_iter();
-    let verdict = |(place, text): (Place, String)| {
-        let known = match text.as_str() {
-            "broken" => Err("`broken` always fails; remove it".to_owned()),
-            other => word(other, "verdict", FAIL_ON),
-        };
-        problems.check(&place, known)
-    };
+    let verdict = |(place, text): (Place, String)| problems.check(&place, failing_verdict(&text));
     listed.filter_map(verdict).collect()
+}
+
+/// Reads what stands in for `fail-on` on a command line: verdicts with commas between them, or `none`.
+///
+/// # Errors
+/// When a verdict is unknown or always fails.
+pub fn fail_on_list(text: &str) -> Result<BTreeSet<FailOn>, String> {
+    if text == "none" {
+        return Ok(BTreeSet::new());
+    }
+    text.split(',').map(|verdict| failing_verdict(verdict.trim())).collect()
+}
+
+fn failing_verdict(text: &str) -> Result<FailOn, String> {
+    match text {
+        "broken" => Err("`broken` always fails; remove it".to_owned()),
+        other => word(other, "verdict", FAIL_ON),
+    }
 }

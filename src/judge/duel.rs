@@ -80,12 +80,17 @@ fn measured(launch: &Launch, stage: Stage) -> Option<&StageRecord> {
 }
 
 /// A block, from what both sides observed in it: two each, or one each of a stage so long that half a block is all there is
-/// time for.
+/// time for. Where all batches were timed in laps of one length, the quickest lap stands for its batch.
 fn block(base: &[Observation], head: &[Observation]) -> Option<Block> {
-    let disturbed = base.iter().chain(head).any(Observation::is_disturbed);
+    let both = || base.iter().chain(head);
+    let disturbed = both().any(Observation::is_disturbed);
+    let length = |one: &Observation| one.lap.map(|lap| lap.operations);
+    let in_laps = both().all(|one| one.lap.is_some() && length(one) == base.first().and_then(length));
+    let of =
+        |one: &Observation| one.lap.filter(|_| in_laps).map_or_else(|| one.per_operation(), |lap| lap.per_operation());
     let nanos = |side: &[Observation]| match side {
-        [one] => Some([one.per_operation(); 2]),
-        [first, second] => Some([first.per_operation(), second.per_operation()]),
+        [one] => Some([of(one); 2]),
+        [first, second] => Some([of(first), of(second)]),
         _ => None,
     };
     if base.len() != head.len() {

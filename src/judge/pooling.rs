@@ -125,6 +125,7 @@ mod tests {
             involuntary: u32::from(disturbed),
             minor_faults: 3,
             major_faults: 0,
+            lap: None,
         }
     }
 

@@ -23,8 +23,8 @@ use crate::model::{
     BackendSpec, Failure, FailureKind, Launch, Nanos, Observation, Sample, Stage, StageOutcome, StageRecord,
 };
 
-/// Padding of the environment and offset of the stack are drawn below this: one page, after which the alignments that
-/// matter to caches and store forwarding repeat (4 KiB aliasing).
+/// Padding of the environment and shift of everything else are drawn below this: one page, after which the alignments that matter to
+/// caches and store forwarding repeat (4 KiB aliasing).
 const LAYOUT_RANGE: u32 = 4096;
 
 /// Added to the deadline for each full MiB of module: twice the 14 s that LLVM, the slowest backend, takes for each MiB of the
@@ -44,8 +44,12 @@ pub struct LaunchSpec<'a> {
     pub stages: &'a [Stage],
     pub limits: Limits,
     pub effort: Effort,
-    /// Seed of the run; with `id` it fixes the layout noise of this launch.
+    /// Seed of the run; with `layout` it fixes where things lie in this launch's memory.
     pub seed: u64,
+    /// Launches of one number have their things at the same places. Both sides of a pair share one, so that what a place costs
+    /// cancels (common random numbers: Conway, 1963, "Some tactical problems in digital simulation"); pairs differ, so that a lucky
+    /// one is averaged away.
+    pub layout: u32,
     /// Start of the run.
     pub run_started: Instant,
     /// Where the launch's own scratch folder is made, and removed again.
@@ -103,7 +107,7 @@ pub(super) struct Worker {
     // Declared first, so that it is gone when the folder that it works in is removed.
     child: Child,
     scratch: TempDir,
-    stack_offset: u32,
+    shift: u32,
 }
 
 impl Worker {
@@ -114,7 +118,7 @@ impl Worker {
     pub(super) fn start(spec: &LaunchSpec<'_>, requests: u64, cancel: &Cancel) -> Result<Self, Failure> {
         let scratch = scratch(spec.scratch_parent)?;
         let mut random = ChaCha8Rng::seed_from_u64(spec.seed);
-        random.set_stream(u64::from(spec.id));
+        random.set_stream(u64::from(spec.layout));
         let order = Order {
             engine: &spec.backend.engine,
             scratch: scratch.path(),
@@ -122,7 +126,7 @@ impl Worker {
             padding: random.random_range(0..LAYOUT_RANGE) as usize,
         };
         let child = Child::start(&order, cancel)?;
-        Ok(Self { child, scratch, stack_offset: random.random_range(0..LAYOUT_RANGE) })
+        Ok(Self { child, scratch, shift: random.random_range(0..LAYOUT_RANGE) })
     }
 }
 
@@ -174,7 +178,7 @@ impl<'a> Conversation<'a> {
             compiler: compiler.clone(),
             options: self.spec.backend.options.clone(),
             scratch: self.worker.scratch.path().to_owned(),
-            stack_offset: self.worker.stack_offset,
+            shift: self.worker.shift,
         });
         match self.ask(command, None)? {
             Answer::Ready { stubbed_imports } => {

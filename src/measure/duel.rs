@@ -107,6 +107,7 @@ impl<'a> DuelSpec<'a> {
             limits: self.limits,
             effort: self.effort,
             seed: self.seed,
+            layout: self.id,
             run_started: self.run_started,
             scratch_parent: self.scratch_parent,
         }

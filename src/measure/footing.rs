@@ -36,6 +36,23 @@ fn constant_file_mapping(line: &str) -> Option<(usize, usize)> {
     Some((usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?))
 }
 
+/// Moves what the heap hands out next by some bytes, and what is mapped next by as many pages, for the life of the process. Where the
+/// system itself places them at random, this adds nothing; where it was told not to, it is what tells one launch from another.
+pub fn move_memory(shift: u32) {
+    if shift == 0 {
+        return;
+    }
+    let bytes = shift as usize;
+    std::mem::forget(std::hint::black_box(Vec::<u8>::with_capacity(bytes)));
+    let none = rustix::mm::ProtFlags::empty();
+    // SAFETY: a fresh mapping that nobody may touch, at an address of the kernel's choice. Without one, nothing is moved.
+    let _ =
+        unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), bytes * PAGE, none, rustix::mm::MapFlags::PRIVATE) };
+}
+
+/// The smallest page that there is; a larger one is moved by as well.
+const PAGE: usize = 4096;
+
 /// Lets the allocator keep what is freed, where it is glibc's.
 ///
 /// By default glibc learns from what is freed how much to give back to the system, so whether an artifact is serialized into fresh

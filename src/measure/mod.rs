@@ -1,6 +1,7 @@
 //! Measuring: the worker protocol, both of its ends, and what is recorded of the machine.
 
 pub mod cancel;
+pub mod chance;
 pub mod child;
 mod conversation;
 pub mod cores;

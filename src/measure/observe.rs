@@ -98,6 +98,7 @@ mod tests {
             involuntary: 0,
             minor_faults: 0,
             major_faults: 0,
+            lap: None,
         }
     }
 

@@ -64,8 +64,9 @@ pub struct Prepare {
     pub options: BackendOptions,
     /// An empty folder of the launch's own, removed by the parent afterwards.
     pub scratch: PathBuf,
-    /// Unpredictable bytes to touch on the stack before measuring, so that a lucky layout is not measured every time.
-    pub stack_offset: u32,
+    /// Where things are to lie, below 65536: the stack and the heap are moved by this many bytes, and mappings by as many pages, before
+    /// anything is measured, so that a lucky layout is not measured every time.
+    pub shift: u32,
 }
 
 /// How to measure a stage.

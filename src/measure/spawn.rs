@@ -112,6 +112,7 @@ fn prepare_child(command: &mut Command, limits: ProcessLimits) -> Option<u32> {
         if let Some(set) = &affinity {
             sched_setaffinity(None, set)?;
         }
+        keep_addresses();
         for (resource, limit) in &resources {
             rustix::process::setrlimit(*resource, *limit)?;
         }
@@ -142,6 +143,23 @@ fn prepare_child(command: &mut Command, limits: ProcessLimits) -> Option<u32> {
     }
     None
 }
+
+/// Has the next program's memory laid out at the same addresses every time, where the system allows it: containers often do not, and
+/// launches then scatter more.
+#[cfg(target_os = "linux")]
+fn keep_addresses() {
+    // SAFETY: a system call without pointers, which sets a flag of this process.
+    unsafe {
+        let current = libc::personality(QUERY);
+        if current >= 0 {
+            let _refused = libc::personality(current as libc::c_ulong | libc::ADDR_NO_RANDOMIZE as libc::c_ulong);
+        }
+    }
+}
+
+/// Asks `personality` what is set, and changes nothing.
+#[cfg(target_os = "linux")]
+const QUERY: libc::c_ulong = 0xffff_ffff;
 
 /// The core that workers are pinned to: the last one allowed, because interrupts and daemons gather on the first.
 #[cfg(target_os = "linux")]

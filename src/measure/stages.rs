@@ -126,12 +126,8 @@ impl<B: Backend> Stages<B> {
 
     fn validate(&mut self, batch: u32, watch: &mut Stopwatch) -> Result<(), StageError> {
         let backend = &self.backend;
-        let proof = watch.time(batch, || {
-            for _ in 1..batch {
-                drop(black_box(backend.validate()?));
-            }
-            backend.validate()
-        });
+        let mut proof = Err(out_of_order());
+        watch.each(batch, || proof = black_box(backend.validate()));
         match proof {
             Ok(proof) => {
                 self.validated = Some(proof);
@@ -174,7 +170,7 @@ impl<B: Backend> Stages<B> {
         let proof = self.validated.as_ref().ok_or_else(out_of_order)?;
         let engine = self.backend.compile_engine(tuning)?;
         let alive = threads();
-        let module = watch.time(1, || black_box(self.backend.compile(engine, proof)));
+        let module = watch.time(|| black_box(self.backend.compile(engine, proof)));
         settle(alive);
         module
     }
@@ -252,11 +248,7 @@ impl<B: Backend> Stages<B> {
         let raw = self.backend.execute(&mut runner);
         self.backend.output(&mut runner, raw)?.check(&self.task)?;
         let mut raws = Vec::with_capacity(batch as usize);
-        watch.time(batch, || {
-            for _ in 0..batch {
-                raws.push(self.backend.execute(&mut runner));
-            }
-        });
+        watch.each(batch, || raws.push(self.backend.execute(&mut runner)));
         for raw in raws {
             let checked = self.backend.output(&mut runner, raw).and_then(|output| output.check(&self.task));
             checked.map_err(repeated)?;
@@ -387,8 +379,8 @@ fn in_chunks<I, P>(
     while left > 0 {
         let size = left.min(CHUNK);
         let inputs = (0..size).map(|_| prepare()).collect::<Result<Vec<I>, _>>()?;
-        let mut products = Vec::with_capacity(inputs.len());
-        watch.time(size, || products.extend(inputs.into_iter().map(&mut run)));
+        let (mut products, mut inputs) = (Vec::with_capacity(inputs.len()), inputs.into_iter());
+        watch.each(size, || products.extend(inputs.next().map(&mut run)));
         products.into_iter().try_for_each(&mut finish)?;
         left -= size;
     }

@@ -17,7 +17,8 @@ use std::time::Instant;
 use crate::engine::{self, Backend, Setup, StageError, Task, Wasmer};
 use crate::model::{Nanos, Stage};
 
-use super::footing::map_own_code;
+use super::chance::pin;
+use super::footing::{map_own_code, move_memory};
 use super::meters::Stopwatch;
 use super::observe::observe;
 use super::protocol::{
@@ -32,8 +33,8 @@ const MAX_DETAIL: usize = 16 << 10;
 const MAX_STUBS: usize = 1000;
 /// Longest name of one that is told, in characters.
 const MAX_NAME: usize = 200;
-/// Largest stack offset: more than a page, so that every placement within one can occur, and far from the stack's end.
-const MAX_STACK_OFFSET: u32 = 64 << 10;
+/// Largest shift: more than a page, so that every placement within one can occur, and far from the stack's end.
+const MAX_SHIFT: u32 = 64 << 10;
 /// Largest module that is read, in bytes: four times what Wasmer takes.
 const MAX_MODULE: u64 = 4 << 30;
 
@@ -81,16 +82,18 @@ fn serve(spin: f64) -> Result<(), WorkerError> {
     })?;
     let requests = listen();
     let mut worker = Worker { spin, ..Worker::default() };
-    // The stack is moved for everything after `prepare`, which comes first.
+    // Things are moved for everything after `prepare`, which comes first, and the stack for everything after that.
     while let Some(request) = next(&requests)? {
-        let offset = match &request.command {
+        let shift = match &request.command {
             Command::Quit => return Ok(()),
-            Command::Prepare(prepare) => prepare.stack_offset.min(MAX_STACK_OFFSET),
+            Command::Prepare(prepare) => prepare.shift.min(MAX_SHIFT),
             _ => 0,
         };
+        pin(shift);
+        move_memory(shift);
         worker.answer_to(request, &mut replies)?;
-        if offset > 0 {
-            return lower(offset, &mut || worker.serve_rest(&requests, &mut replies));
+        if shift > 0 {
+            return lower(shift, &mut || worker.serve_rest(&requests, &mut replies));
         }
     }
     Ok(())
@@ -268,7 +271,7 @@ impl Worker {
             warm,
             || Nanos::from(start.elapsed()),
             |batch| {
-                let mut watch = Stopwatch::spinning(spin);
+                let mut watch = Stopwatch::of(batch).spinning(spin);
                 stages.run(stage, batch, &mut watch)?;
                 Ok(watch.observation())
             },

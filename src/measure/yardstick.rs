@@ -62,7 +62,7 @@ impl Yardstick {
             for kernel in Kernel::ALL {
                 black_box(self.run(black_box(kernel)));
                 let mut watch = Stopwatch::default();
-                watch.time(1, || black_box(self.run(black_box(kernel))));
+                watch.time(|| black_box(self.run(black_box(kernel))));
                 readings.push(YardstickReading { kernel, observation: watch.observation() });
             }
         }

@@ -25,6 +25,27 @@ pub struct Observation {
     pub involuntary: u32,
     pub minor_faults: u32,
     pub major_faults: u32,
+    /// The quickest part of a batch that was timed in parts; absent where it was not, as by older workers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lap: Option<Lap>,
+}
+
+/// A part of a batch. What disturbs a batch for microseconds (an interrupt, a neighbour on the core's other thread, a page taken from the
+/// host) disturbs some of its laps, and the quickest one hardly ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lap {
+    /// Operations in the part; at least one.
+    pub operations: u32,
+    /// Wall time of the part.
+    pub wall: Nanos,
+}
+
+impl Lap {
+    /// Wall time of one operation in nanoseconds.
+    #[must_use]
+    pub fn per_operation(&self) -> f64 {
+        self.wall.as_f64() / f64::from(self.operations.max(1))
+    }
 }
 
 impl Observation {

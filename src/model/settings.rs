@@ -95,16 +95,18 @@ pub struct Effort {
 impl Default for Effort {
     fn default() -> Self {
         Self {
-            // Ten thousand times what reading the clock costs.
-            min_batch: Nanos(1_000_000),
+            // Ten laps of a thousand times what reading the clock costs. Pairs of launches with batches of twice and of half that
+            // scatter by about as much, and take twice and two thirds as long.
+            min_batch: Nanos(500_000),
             // Beyond some fifteen, the scatter between launches outweighs what further ones within a launch add.
             max_observations: 15,
             time_cap: Nanos(150_000_000),
             yardsticks_before: 3,
             yardsticks_after: 1,
-            // In 130 pairs of launches of our samples with eight blocks, what blocks scatter by within a launch explained all of what
-            // pairs scattered by, in every stage: more blocks tell more, until they cost more than the launch.
-            max_blocks: 16,
+            // Over 16, 12, 8 and 4 blocks, pairs of launches of our samples scattered by 1.2, 1.2, 1.3 and 1.6 % (mean of the stages
+            // but compile) where the quickest lap of each batch counts, and by 1.3, 1.5, 1.7 and 2.5 % without laps: the rest is the
+            // launch's own, and more launches say more of it than more blocks.
+            max_blocks: 12,
             block_time_cap: Nanos(400_000_000),
         }
     }

@@ -5,6 +5,7 @@
 //! section says how many are missing. Does not know where the text goes; a sticky comment's marker is the forge's to add.
 
 use super::escape;
+use super::post::{Link, Post, Since};
 use super::view::{
     Broken, COMPOSITES, CellRow, Fact, Row, Rows, Step, Summary, TIME_ALONE, TIMES, TRADEOFFS, Tone, View,
 };
@@ -25,8 +26,14 @@ pub fn render(view: &View) -> String {
 /// thousand bytes, below which a budget makes no sense.
 #[must_use]
 pub fn render_within(view: &View, budget: usize) -> String {
-    let head = head(view);
-    let foot = foot(&view.steps);
+    render_post(view, &Post::default(), budget)
+}
+
+/// The report in at most `budget` bytes, with what is to be said where it is posted.
+#[must_use]
+pub fn render_post(view: &View, post: &Post, budget: usize) -> String {
+    let head = head(view, post);
+    let foot = foot(&view.steps, &post.links);
     let mut sections = sections(view);
     let fixed = head.len() + foot.len() + sections.iter().map(Section::frame).sum::<usize>();
     let mut left = budget.saturating_sub(fixed);
@@ -62,6 +69,7 @@ enum Rank {
     Improved,
     Times,
     Composites,
+    Method,
     Cells,
 }
 
@@ -105,7 +113,8 @@ impl Section {
     }
 }
 
-fn head(view: &View) -> String {
+/// Verdict and sentence, counts, what takes weight from them, and the line on the surroundings.
+fn head(view: &View, post: &Post) -> String {
     let headline = &view.headline;
     let sign = match headline.tone {
         Tone::Good => "✅",
@@ -113,32 +122,68 @@ fn head(view: &View) -> String {
         Tone::Caution | Tone::Plain | Tone::Quiet => "⚠️",
     };
     let mut text = format!("## {sign} {}: {}\n\n", headline.word, escape::markdown(&headline.sentence));
-    let counts: Vec<_> = view.counts.iter().map(|count| format!("**{}** {}", count.number, count.name)).collect();
-    if !headline.compared.is_empty() {
-        text += &facts(&headline.compared);
-        text += "\n";
+    match &post.since {
+        Some(Since::Resolved(what)) => text += &format!("> ✅ **Resolved**: {}\n\n", escape::markdown(what)),
+        Some(Since::Open(what)) => text += &format!("> ⚠️ {}\n\n", escape::markdown(what)),
+        None => {}
     }
+    let counts: Vec<_> = view.counts.iter().map(|count| format!("**{}** {}", count.number, count.name)).collect();
     if !counts.is_empty() {
         text += &counts.join(" · ");
         text += "\n\n";
     }
+    for remark in &post.remarks {
+        text += &format!("> ℹ️ {}\n\n", escape::markdown(remark));
+    }
     for warning in &view.warnings {
         text += &format!("> ⚠️ **{}**\n\n", escape::markdown(warning));
     }
-    text + &facts(&view.environment)
+    if !headline.compared.is_empty() {
+        text += &facts(&headline.compared);
+        text += "\n";
+    }
+    if is_side_by_side(view) {
+        return text + &facts(&view.environment);
+    }
+    let surroundings: Vec<_> = view.environment.iter().filter(|fact| is_surrounding(fact)).map(labelled).collect();
+    text + &surroundings.join(" · ") + "\n"
+}
+
+/// Two saved runs are nothing but what is known of them: it is all told at once.
+fn is_side_by_side(view: &View) -> bool {
+    view.sides != ["base", "head"]
+}
+
+/// Facts that a reader weighs every figure by; the others are told with the method.
+fn is_surrounding(fact: &Fact) -> bool {
+    matches!(fact.label, "runner" | "times" | "null controls" | "limits" | "shards")
+}
+
+fn labelled(fact: &Fact) -> String {
+    format!("*{}*: {}", fact.label, escape::markdown(&fact.text))
 }
 
 fn facts(facts: &[Fact]) -> String {
-    facts.iter().map(|fact| format!("- {}: {}\n", fact.label, escape::markdown(&fact.text))).collect()
+    facts.iter().map(fact).collect()
 }
 
-fn foot(steps: &[Step]) -> String {
+fn fact(fact: &Fact) -> String {
+    format!("- {}: {}\n", fact.label, escape::markdown(&fact.text))
+}
+
+/// What to type next, and where to read on.
+fn foot(steps: &[Step], links: &[Link]) -> String {
     let mut text = String::new();
     for step in steps {
         text += &format!("\n**{}**\n\n```sh\n{}\n```\n", step.purpose, step.commands.join("\n"));
         if step.more > 0 {
             text += &format!("\nand {} more\n", step.more);
         }
+    }
+    let links: Vec<_> =
+        links.iter().filter(|link| link.is_safe()).map(|Link { label, url }| format!("[{label}]({url})")).collect();
+    if !links.is_empty() {
+        text += &format!("\n{}\n", links.join(" · "));
     }
     text
 }
@@ -166,7 +211,23 @@ fn sections(view: &View) -> Vec<Section> {
     sections.extend(composites(view));
     sections.extend(cells(&view.cells, view.sides));
     sections.extend(list(Rank::Notes, "### Notes\n\n", &view.notes, "note"));
+    sections.extend(method(view));
     sections
+}
+
+/// How a cell is judged, in the words of docs/method.md.
+const METHOD: &str = "A launch, one process that measures one sample on one backend, is one observation. A time is red only where \
+    the lower bound of its change lies above the limit, and the limit is what the configuration tolerates and what relinking or \
+    another day may do. Sizes, memory and instructions repeat, and are held to their limit as they are. What is neither surely \
+    within nor surely beyond is inconclusive.\n\n";
+
+/// How the run was made and judged.
+fn method(view: &View) -> Option<Section> {
+    if is_side_by_side(view) {
+        return None;
+    }
+    let rows = view.environment.iter().filter(|fact| !is_surrounding(fact)).map(fact);
+    section(Rank::Method, &(folded("Method and run") + METHOD), rows, UNFOLD, "line")
 }
 
 const UNFOLD: &str = "\n</details>\n";

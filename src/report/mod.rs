@@ -7,11 +7,13 @@
 mod escape;
 pub mod json;
 pub mod markdown;
+pub mod post;
 mod table;
 pub mod terminal;
 pub mod units;
 pub mod view;
 
+pub use escape::terminal as plain;
 pub use terminal::Style;
 pub use view::View;
 

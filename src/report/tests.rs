@@ -8,6 +8,7 @@ mod side_by_side;
 use proptest::prelude::*;
 
 use super::fixtures::{self, BACKENDS, Fixture, HOSTILE, SAMPLES};
+use super::post::{Link, Post, Since};
 use super::{Style, View, json, markdown, terminal};
 use crate::model::findings::{Gating, Outcome};
 use crate::model::results::{Base, BaseKind, EndReason, RESULTS_VERSION};
@@ -152,6 +153,24 @@ fn a_huge_run_stays_within_the_budget_and_says_what_is_left_out() {
         assert_eq!(report.matches("<details>").count(), report.matches("</details>").count());
         assert!(report.contains("105 of 3465 gating cells regressed"), "{}", &report[..300]);
     }
+}
+
+#[test]
+fn a_post_says_what_became_of_reds_and_where_to_read_on() {
+    let post = Post {
+        since: Some(Since::Resolved("the 2 reds <b>".to_owned())),
+        remarks: vec!["a fork's numbers @everyone\n## PASS".to_owned()],
+        links: ["https://forge.example/run/1", "javascript:x"].map(|url| Link { label: "run", url: url.into() }).into(),
+    };
+    let text = markdown::render_post(&view(&Fixture::regressions()), &post, markdown::BUDGET);
+    let [verdict, since, counts, remark] =
+        ["## ❌ FAIL", "> ✅ **Resolved**: the 2 reds &lt;b&gt;", "**3** regressed", "> ℹ️ a fork's numbers"]
+            .map(|part| text.find(part));
+    assert!(verdict < since && since < counts && counts < remark && since.is_some(), "{text}");
+    assert!(text.ends_with("\n[run](https://forge.example/run/1)\n"), "{text}");
+    assert!(!text.contains("@everyone") && !text.contains("\n## PASS") && !text.contains("javascript"));
+    let tight = markdown::render_post(&view(&huge()), &post, 20_000);
+    assert!(tight.len() <= 20_000 && tight.contains("left out for length"), "{} bytes", tight.len());
 }
 
 #[test]

@@ -118,7 +118,7 @@ fn serve(script: &mut Script) {
 /// The point of the script that a request stands for, and the right answer to it.
 fn answer(script: &mut Script, command: &Value) -> (String, Option<Value>) {
     if let Some(prepare) = command.get("prepare") {
-        script.layout = prepare["stack_offset"].as_u64().unwrap();
+        script.layout = prepare["shift"].as_u64().unwrap();
         return ("prepare".into(), Some(json!({ "ready": { "stubbed_imports": [] } })));
     }
     if let Some(yardstick) = command.get("yardstick") {

@@ -465,12 +465,13 @@ fn what_is_for_information_is_measured_of_the_head_at_the_end() {
 }
 
 #[test]
-fn the_layout_of_each_side_is_that_of_its_own_launch() {
+fn both_sides_have_the_layout_of_the_first() {
     let fixture = both(&[]);
     let [base, head] = fixture.launches();
     let alone = |id, backend| {
         let spec = LaunchSpec {
             id,
+            layout: id,
             round: 0,
             side: Side::Head,
             sample: &fixture.sample,
@@ -484,9 +485,9 @@ fn the_layout_of_each_side_is_that_of_its_own_launch() {
         };
         launch::run(&spec, &Cancel::new()).unwrap()
     };
-    // The helper's figures follow from the stack offset and the yardstick's from nothing else; the base's has none to compare.
-    assert_eq!(head.yardstick[..4], alone(7, &fixture.backends[1]).yardstick[..4]);
-    assert_ne!(head.yardstick[..4], alone(6, &fixture.backends[0]).yardstick[..4]);
+    // The helper's yardsticks follow from the layout and from nothing else; the base's has none to compare.
+    assert_eq!(head.yardstick[..4], alone(6, &fixture.backends[1]).yardstick[..4]);
+    assert_ne!(head.yardstick[..4], alone(7, &fixture.backends[0]).yardstick[..4]);
     let again = fixture.launches();
     assert_eq!((&base.stages, &head.stages), (&again[0].stages, &again[1].stages));
     assert_ne!(observations(&base, Stage::Validate), observations(&head, Stage::Validate));

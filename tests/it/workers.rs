@@ -57,6 +57,7 @@ impl Fixture {
     fn run_as(&self, id: u32, cancel: &Cancel) -> Result<Launch, Interrupted> {
         let spec = LaunchSpec {
             id,
+            layout: id,
             round: 2,
             side: Side::Head,
             sample: &self.sample,

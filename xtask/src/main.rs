@@ -1,7 +1,10 @@
-//! `cargo xtask`: sets up the machine, builds, tests, guards and rebuilds the samples.
+//! `cargo xtask`: sets up the machine, builds, tests, guards, rebuilds the samples and proves the action.
 //!
 //! Every command says what it runs before it runs it, and nothing here does what a person could not type.
 
+mod action;
+mod conformance;
+mod package;
 mod samples;
 mod setup;
 
@@ -34,7 +37,24 @@ enum Task {
         args: Vec<String>,
     },
     /// Install what is missing, and nothing else
-    Setup,
+    Setup {
+        /// Only what building Tollgate needs, not what rebuilding the samples does.
+        #[arg(long)]
+        build: bool,
+    },
+    /// Check the action and the workflows: schemas, audit, scripts, and a real runner against a forge on loopback
+    Action {
+        /// Of these parts only: schemas, audit, scripts, runner.
+        parts: Vec<String>,
+    },
+    /// Hold what is asked of a forge, and what the test double answers, to GitHub's published description
+    Conformance {
+        /// Only check the logs in this folder, instead of running the tests that write them.
+        #[arg(long)]
+        logs: Option<PathBuf>,
+    },
+    /// Build what a release consists of: the executable and all licences, in target/package/
+    Package,
     /// Rebuild the committed samples from their sources, bit for bit
     Samples {
         /// Change nothing; fail if a rebuilt sample differs from the committed one.
@@ -76,11 +96,24 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
             // One profile for everything: a second build of three compilers would cost more than it tells.
             exit_code_of(cargo(&environment).args(["test", "--release", "--locked", "--workspace"]).args(args))
         }
-        Task::Setup => {
+        Task::Setup { build } => {
             setup::ensure(setup::Need::Build)?;
-            setup::ensure(setup::Need::Samples)?;
+            if !build {
+                setup::ensure(setup::Need::Samples)?;
+            }
             Ok(ExitCode::SUCCESS)
         }
+        Task::Action { parts } => action::run(&parts),
+        Task::Package => {
+            package::run()?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Conformance { logs } => conformance::run(logs, || {
+            let environment = setup::ensure(setup::Need::Build)?;
+            let mut command = cargo(&environment);
+            command.args(["test", "--release", "--locked", "--workspace"]);
+            Ok(command)
+        }),
         Task::Samples { check, names } => {
             if !check {
                 setup::ensure(setup::Need::Samples)?;
@@ -128,6 +161,12 @@ fn exit_code_of(command: &mut Command) -> anyhow::Result<ExitCode> {
     let status = command.status().with_context(|| format!("failed to start {}", shown(command)))?;
     let code = status.code().with_context(|| format!("{} ended with {status}", shown(command)))?;
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(2)))
+}
+
+/// Whether a program is on the PATH.
+fn exists(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
 }
 
 fn announce(command: &Command) {

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 
-use crate::{say, succeed};
+use crate::{exists, say, succeed};
 
 /// Environment variables for the builds that follow.
 pub type Environment = BTreeMap<String, String>;
@@ -24,7 +24,7 @@ pub enum Need {
 }
 
 /// The variable through which the LLVM bindings find their LLVM.
-const LLVM_PREFIX: &str = "LLVM_SYS_221_PREFIX";
+pub const LLVM_PREFIX: &str = "LLVM_SYS_221_PREFIX";
 
 /// Debian's and Ubuntu's packages for a build. LLVM 22 is what Wasmer 7.4 binds to; the others are what its static
 /// libraries link to.
@@ -172,9 +172,4 @@ fn brew_prefix(formula: &str) -> Option<String> {
     let output = Command::new("brew").args(["--prefix", "--installed", formula]).stderr(Stdio::null()).output().ok()?;
     let prefix = String::from_utf8(output.stdout).ok()?.trim().to_owned();
     (output.status.success() && !prefix.is_empty()).then_some(prefix)
-}
-
-fn exists(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
 }

@@ -258,3 +258,9 @@ fn a_union_merge_keeps_both_records_and_is_refused_where_both_changed_a_cell() {
     let problems = problems_of(&text);
     assert!(problems[0].message.contains("duplicate"), "{problems:?}");
 }
+
+#[test]
+fn a_cell_is_found_by_its_line() {
+    let text = "cells:\n  fib/compile/time: {ratio: 1}\n\n  fib/compile/time-2: {ratio: 1}\n  a/size: {bytes: 1}\n";
+    assert_eq!([Some(2), Some(5), None], ["fib/compile/time", "a/size", "fib"].map(|key| line_of(text, key)));
+}

@@ -7,6 +7,15 @@ use crate::model::{Bytes, Metric, Nanos, Stage};
 use super::*;
 
 #[test]
+fn a_command_line_lists_verdicts_with_commas() {
+    let list = fail_on_list;
+    assert_eq!(list("none"), Ok(BTreeSet::new()));
+    assert_eq!(list("missing, regressed"), Ok(BTreeSet::from([FailOn::Missing, FailOn::Regressed])));
+    assert_eq!(list("broken"), Err("`broken` always fails; remove it".to_owned()));
+    assert!(list("").is_err() && list("regressed,").is_err() && list("none,regressed").is_err());
+}
+
+#[test]
 fn rules_follow_the_defaults_and_know_their_line() {
     let folder = Folder::new();
     let defaults = default_thresholds();

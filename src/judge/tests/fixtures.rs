@@ -59,6 +59,7 @@ pub fn observation(wall: f64, disturbed: bool) -> Observation {
         involuntary: u32::from(disturbed),
         minor_faults: 0,
         major_faults: 0,
+        lap: None,
     }
 }
 

@@ -6,7 +6,7 @@ use proptest::test_runner::RngSeed;
 use super::super::{judge, undecided};
 use crate::model::baseline::Spread;
 use crate::model::findings::{Outcome, Quantity};
-use crate::model::observation::{Artifact, MemoryReading, StageOutcome};
+use crate::model::observation::{Artifact, Lap, MemoryReading, StageOutcome};
 use crate::model::{
     Bytes, Entry, Failure, FailureKind, Findings, Launch, Metric, Nanos, Observation, Stage, StageRecord, Tolerance,
 };
@@ -46,7 +46,14 @@ fn odd_entry() -> impl Strategy<Value = Entry> {
 }
 
 prop_compose! {
-    fn odd_observation()(wall in odd_integer(), cpu in odd_integer(), batch: u32, many: u32, involuntary in 0u32..2) -> Observation {
+    fn odd_observation()(
+        wall in odd_integer(),
+        cpu in odd_integer(),
+        batch: u32,
+        many: u32,
+        involuntary in 0u32..2,
+        lap in proptest::option::of((odd_integer(), 0u32..3)),
+    ) -> Observation {
         Observation {
             batch,
             wall: Nanos(wall),
@@ -55,6 +62,7 @@ prop_compose! {
             involuntary,
             minor_faults: many,
             major_faults: many,
+            lap: lap.map(|(wall, operations)| Lap { operations, wall: Nanos(wall) }),
         }
     }
 }

@@ -149,6 +149,7 @@ mod tests {
             involuntary: 0,
             minor_faults: 0,
             major_faults: 0,
+            lap: None,
         }
     }
 

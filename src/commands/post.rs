@@ -20,7 +20,6 @@ use crate::forge::context::{Context, ContextError, MOST_EVENT, Variables};
 use crate::forge::output::{self, Annotation, Level, Position};
 use crate::judge;
 use crate::model::{BackendId, Results};
-use crate::report::markdown;
 use crate::report::view::Row;
 
 /// Runs the command.
@@ -46,15 +45,10 @@ pub fn run(args: &PostArgs, ui: &Ui) -> anyhow::Result<Exit> {
     let (json, report) = posting::save(&told, &folder)?;
     job(&told, args, &variables, ui);
     let url = forge(&told, args, context, &variables, ui);
-    let outputs = [
-        ("result", outcome(&told)),
-        ("regressions", told.count("regressed").to_string()),
-        ("improvements", told.count("improved").to_string()),
-        ("inconclusive", told.count("inconclusive").to_string()),
-        ("report-json", json.display().to_string()),
-        ("report-markdown", report.display().to_string()),
-        ("comment-url", url.unwrap_or_default()),
-    ];
+    let mut outputs = told.outputs();
+    outputs.push(("report-json", json.display().to_string()));
+    outputs.push(("report-markdown", report.display().to_string()));
+    outputs.push(("comment-url", url.unwrap_or_default()));
     write_outputs(&variables, &outputs, ui);
     Ok(findings.outcome.into())
 }
@@ -82,14 +76,6 @@ fn folder_of(results: &Path) -> PathBuf {
     if results.is_dir() { results.to_owned() } else { results.parent().map(Path::to_owned).unwrap_or_default() }
 }
 
-fn outcome(told: &Told<'_>) -> String {
-    // As it is written in report.json.
-    serde_json::to_value(told.findings.outcome)
-        .ok()
-        .and_then(|name| name.as_str().map(str::to_owned))
-        .unwrap_or_default()
-}
-
 /// That there is no verdict is told apart from every verdict.
 fn could_not_run(variables: &Variables, error: &anyhow::Error, ui: &Ui) {
     write_outputs(variables, &[("result", "error".to_owned())], ui);
@@ -111,16 +97,7 @@ fn job(told: &Told<'_>, args: &PostArgs, variables: &Variables, ui: &Ui) {
     // Text of modules and workers stands in the report, escaped; the runner still is not to look for commands in it.
     let text = if variables.is_job() { output::inert(&text, rand::random()) } else { text };
     warn_of(ui.data(&text), "print the report", ui);
-    if let Some(path) = variables.file("GITHUB_STEP_SUMMARY") {
-        let room = output::room_for_summary(&path);
-        let summary = told.markdown(None, room.min(MOST_SUMMARY));
-        // Below this there is no room for the heading of another step's summary that is almost full.
-        if summary.len() <= room {
-            warn_of(output::append(&path, &format!("{summary}\n")), "write the step summary", ui);
-        } else {
-            ui.warn("there is no room left in the step summary; give `tollgate post` a step of its own");
-        }
-    }
+    summarise(told, variables, ui);
     if variables.is_job() {
         let lines = baseline_lines(args, variables, told.results);
         let remarks = told.annotations(&|row| lines.position(row));
@@ -132,6 +109,18 @@ fn job(told: &Told<'_>, args: &PostArgs, variables: &Variables, ui: &Ui) {
 
 /// The whole report, unless it is very long: half of what a step may have.
 const MOST_SUMMARY: usize = 512 << 10;
+
+/// Adds the report to the step's summary.
+pub(super) fn summarise(told: &Told<'_>, variables: &Variables, ui: &Ui) {
+    let Some(path) = variables.file("GITHUB_STEP_SUMMARY") else { return };
+    let room = output::room_for_summary(&path);
+    let summary = told.markdown(None, room.min(MOST_SUMMARY));
+    if summary.len() <= room {
+        warn_of(output::append(&path, &format!("{summary}\n")), "write the step summary", ui);
+    } else {
+        ui.warn("there is no room left in the step summary; give this command a step of its own");
+    }
+}
 
 /// Comment and status. Gives the comment's address.
 fn forge(
@@ -272,5 +261,3 @@ fn baseline_lines(args: &PostArgs, variables: &Variables, results: &Results) -> 
     };
     find().unwrap_or_default()
 }
-
-const _: () = assert!(MOST_SUMMARY > markdown::BUDGET, "the summary has at least the comment's room");

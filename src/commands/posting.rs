@@ -79,9 +79,21 @@ impl<'a> Told<'a> {
         plain(&format!("{}: {}", self.view.headline.word, self.view.headline.sentence))
     }
 
-    /// How many gating cells have a verdict.
-    pub fn count(&self, verdict: &str) -> u32 {
-        self.findings.counts.get(verdict).copied().unwrap_or(0)
+    /// What later steps of the job may want to know.
+    pub fn outputs(&self) -> Vec<(&'static str, String)> {
+        let count = |verdict: &str| self.findings.counts.get(verdict).copied().unwrap_or(0).to_string();
+        let outcome = match self.findings.outcome {
+            Outcome::Pass => "pass",
+            Outcome::Inconclusive => "inconclusive",
+            Outcome::Regressed => "regressed",
+            Outcome::Broken => "broken",
+        };
+        vec![
+            ("result", outcome.to_owned()),
+            ("regressions", count("regressed")),
+            ("improvements", count("improved")),
+            ("inconclusive", count("inconclusive")),
+        ]
     }
 
     /// Remarks beside the change, worst first; `position` finds the line of a cell in its baseline.
@@ -171,6 +183,12 @@ pub fn told(posted: &Posted) -> String {
             format!("left the comment alone: run {} (attempt {}) is newer and wrote it", newer.id, newer.attempt)
         }
     }
+}
+
+/// Trouble with the forge as an end of the command, for those that have nothing else to do.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` wants")]
+pub fn failed(error: ForgeError) -> anyhow::Error {
+    anyhow::anyhow!("failed to {error}")
 }
 
 /// The page of a run, as a link.

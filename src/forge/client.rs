@@ -45,6 +45,12 @@ impl<T: Transport> Client<T> {
         &self.address
     }
 
+    /// The transport, to look at what went through it.
+    #[cfg(test)]
+    pub fn into_transport(self) -> T {
+        self.transport
+    }
+
     /// Waits, for what the forge has accepted to be seen.
     pub fn pause(&mut self, time: Duration) {
         let left = self.transport.left();

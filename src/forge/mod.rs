@@ -5,11 +5,14 @@
 //! run of somebody else left is untrusted. No error holds a token or a payload.
 
 pub mod address;
+pub mod artifact;
 pub mod client;
 pub mod comment;
+pub mod contents;
 pub mod context;
 pub mod error;
 pub mod http;
+pub mod identity;
 pub mod marker;
 pub mod output;
 pub mod status;

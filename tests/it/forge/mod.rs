@@ -14,7 +14,7 @@ mod publish;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -371,9 +371,4 @@ impl std::fmt::Display for Told {
         let Self { code, stdout, stderr, outputs, .. } = self;
         write!(f, "exit {code:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}\n--- outputs\n{outputs}")
     }
-}
-
-/// A file as text.
-fn text(path: &Path) -> String {
-    fs::read_to_string(path).unwrap()
 }

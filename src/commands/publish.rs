@@ -10,7 +10,7 @@ use std::path::Path;
 use super::post::{event, remark, summarise, variables, write_outputs};
 use super::posting::{self, Told, failed};
 use super::ui::Ui;
-use crate::baseline::{schema, store};
+use crate::baseline::{BaselineError, schema, store};
 use crate::cli::PublishArgs;
 use crate::config::{self, Decisions};
 use crate::exit::Exit;
@@ -183,7 +183,8 @@ impl Job<'_> {
             let Some(path) = path.to_str() else { continue };
             let Some(text) = self.at_base(path, found, store::MAX_FILE)? else { continue };
             let baseline = schema::parse(&text, Some((&backend.id, target))).map_err(|problems| {
-                anyhow::anyhow!("failed to read the baseline {path} at {}: {problems}", found.base)
+                let invalid = BaselineError::Invalid { path: path.into(), problems };
+                anyhow::anyhow!("failed to read a baseline at {}: {invalid}", found.base)
             })?;
             baselines.insert(backend.id.clone(), baseline);
         }

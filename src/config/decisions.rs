@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::Stage;
-use crate::model::settings::{FailOn, ThresholdRule};
+use crate::model::settings::{FailOn, Limits, ThresholdRule};
+use crate::model::{BackendId, Stage};
 
 use super::problem::{ConfigError, Problems, escaped};
-use super::{BASELINES, KEYS, settings, top, version};
+use super::raw::Value;
+use super::{BASELINES, KEYS, backends, settings, top, version};
 
 /// What a configuration decides about figures.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +18,9 @@ pub struct Decisions {
     pub thresholds: Vec<ThresholdRule>,
     pub fail_on: BTreeSet<FailOn>,
     pub layout_allowances: BTreeMap<Stage, f64>,
+    pub limits: Limits,
+    /// Names of the backends, in the order of the file.
+    pub backends: Vec<BackendId>,
     /// The folder of the baselines as it is written, relative to the file.
     pub baselines: String,
 }
@@ -28,6 +32,8 @@ impl Default for Decisions {
             thresholds: settings::default_thresholds(),
             fail_on: settings::default_fail_on(),
             layout_allowances: settings::default_layout_allowances(),
+            limits: settings::default_limits(),
+            backends: backends::defaults(std::env::consts::ARCH).into_iter().map(|spec| spec.id).collect(),
             baselines: BASELINES.to_owned(),
         }
     }
@@ -48,6 +54,10 @@ pub fn decisions(text: &str, name: &str) -> Result<Decisions, ConfigError> {
         read.thresholds = settings::thresholds(node("thresholds"), &[], &[], &mut problems);
         read.layout_allowances = settings::layout_allowances(node("layout-allowance"), &mut problems);
         read.fail_on = settings::fail_on(node("fail-on"), &mut problems);
+        read.limits = settings::limits(node("limits"), &mut problems);
+        if let Some(Value::Mapping(entries)) = node("backends").map(|node| node.value) {
+            read.backends = entries.into_iter().filter_map(|entry| BackendId::new(entry.key).ok()).collect();
+        }
         if let Some((_, folder)) = keys.text("baselines", &mut problems) {
             read.baselines = folder;
         }
@@ -65,7 +75,7 @@ mod tests {
 
     const TEXT: &str = "version: 1\nsamples: [gone.wasm]\nengines: {old: {path: gone}}\nbaselines: kept/here\n\
                         thresholds: [{sample: 'fib*', metric: time, tolerance: 7%}]\nfail-on: [regressed, missing]\n\
-                        layout-allowance: {instantiate: 1%}\n";
+                        layout-allowance: {instantiate: 1%}\nbackends: {a: {engine: old}, b: {}}\nlimits: {memory: 1 GiB}\n";
 
     #[test]
     fn what_decides_is_read_without_what_is_measured() {
@@ -75,6 +85,8 @@ mod tests {
         assert_eq!(rule.origin, "tollgate.yml:5");
         assert_eq!(read.fail_on, [FailOn::Regressed, FailOn::Missing].into());
         assert_eq!((read.baselines.as_str(), read.layout_allowances[&Stage::Instantiate]), ("kept/here", 0.01));
+        assert_eq!(read.backends.iter().map(BackendId::as_str).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(read.limits.memory.0, 1 << 30);
         assert_eq!(decisions("version: 1\nsamples: []\n", "x").unwrap(), Decisions::default());
     }
 

@@ -157,6 +157,16 @@ fn forge(
                     comments for it";
         remark(variables, Level::Notice, text, ui);
     }
+    // A part of a run is no verdict on the whole; those who merge the parts tell it.
+    if told.results.header.shard.is_some() {
+        remark(
+            variables,
+            Level::Notice,
+            "told the forge nothing: this is one shard of a run; post what `tollgate merge` makes",
+            ui,
+        );
+        return None;
+    }
     // The status of a fork's pull request is refused for the same reason.
     let status = args.forge.status && !fork;
     if !comments && !status {
@@ -246,7 +256,7 @@ fn baseline_lines(args: &PostArgs, variables: &Variables, results: &Results) -> 
             Some(dir) => dir.clone(),
             None => {
                 let file = config::discover(args.places.config.as_deref(), &env::current_dir().ok()?).ok()?;
-                let decided = config::decisions(&std::fs::read_to_string(&file).ok()?, config::FILE_NAME).ok()?;
+                let decided = config::judging(&std::fs::read_to_string(&file).ok()?, config::FILE_NAME).ok()?;
                 file.parent()?.join(decided.baselines)
             }
         };

@@ -5,7 +5,6 @@
 //! not depend on this build's features or on the working directory. It measures nothing and writes nothing.
 
 mod backends;
-mod decisions;
 mod engines;
 mod find;
 pub mod init;
@@ -31,7 +30,6 @@ use crate::model::settings::{FailOn, Limits, ThresholdRule};
 use crate::model::{Sample, SampleId, Stage};
 
 pub use backends::COMPILERS;
-pub use decisions::{Decisions, decisions};
 pub use engines::{Build, Reference, WORKER_ARGS, executable, set_worker};
 pub use judging::{Judging, judging};
 pub use module::ExportedFunction;

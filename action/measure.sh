@@ -46,11 +46,12 @@ if [[ $IN_UPDATE_BASELINES == true ]]; then
   if [[ -n $IN_REASON ]]; then args+=(--reason "$IN_REASON"); fi
 fi
 
+# A runner that keeps its folders may have those of an earlier job.
+rm -rf -- "$out"
 code=0
 muted without_secrets "$BINARY" "${args[@]}" || code=$?
-if [[ -f $out/results.json ]]; then output results "$PWD/$out/results.json"; fi
 case $code in
-  0 | 1 | 3 | 4) ;;
+  0 | 1 | 3 | 4) output results "$PWD/$out/results.json" ;;
   *) fail "tollgate run could not measure (exit code $code); its own message is above" ;;
 esac
 # Nothing follows that would tell of these.

@@ -8,6 +8,7 @@ check_binary
 enter_working_directory
 args=(merge "$SHARDS_DIR" --out tollgate-out)
 if [[ -n $IN_SHARDS ]]; then args+=(--shards "$IN_SHARDS"); fi
+rm -rf -- tollgate-out
 code=0
 muted without_secrets "$BINARY" "${args[@]}" || code=$?
 case $code in

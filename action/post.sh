@@ -7,6 +7,7 @@ source "$(dirname "$0")/lib.sh"
 
 check_binary
 enter_working_directory
-args=(post --results "$RESULTS" --comment "$IN_COMMENT" --comment-key "$IN_COMMENT_KEY")
+# Where measuring failed there is no such file, and Tollgate says that there is no verdict.
+args=(post --results "${RESULTS:-tollgate-out/results.json}" --comment "$IN_COMMENT" --comment-key "$IN_COMMENT_KEY")
 if [[ $IN_STATUS == true ]]; then args+=(--status); fi
 exec "$BINARY" "${args[@]}"

@@ -256,7 +256,7 @@ fn baseline_lines(args: &PostArgs, variables: &Variables, results: &Results) -> 
             Some(dir) => dir.clone(),
             None => {
                 let file = config::discover(args.places.config.as_deref(), &env::current_dir().ok()?).ok()?;
-                let decided = config::judging(&std::fs::read_to_string(&file).ok()?, config::FILE_NAME).ok()?;
+                let decided = config::decisions(&std::fs::read_to_string(&file).ok()?, config::FILE_NAME).ok()?;
                 file.parent()?.join(decided.baselines)
             }
         };

@@ -13,7 +13,7 @@ use super::posting::{self, Told, failed};
 use super::ui::Ui;
 use crate::baseline::{BaselineError, schema, store};
 use crate::cli::PublishArgs;
-use crate::config::{self, Judging};
+use crate::config::{self, Decisions};
 use crate::exit::Exit;
 use crate::forge::address::escaped_part;
 use crate::forge::artifact::{self, ArtifactError, List, MOST_PACKED};
@@ -135,7 +135,7 @@ impl Job<'_> {
                 remarks.push(format!(
                     "the base revision has no {path}: the built-in tolerances hold, and there is no baseline"
                 ));
-                rules_of(&config::judging("version: 1\n", path)?)
+                rules_of(&Decisions::default())
             }
         };
         let header = &mut results.header;
@@ -205,10 +205,10 @@ impl Job<'_> {
         target: &Target,
     ) -> anyhow::Result<Option<Rules>> {
         let Some(text) = self.at(&places.config, commit, MOST_TEXT)? else { return Ok(None) };
-        let judging = config::judging(&text, &places.config)?;
-        let dir = places.baselines(&judging.baselines)?;
-        let mut rules = rules_of(&judging);
-        let all: BTreeSet<&BackendId> = backends.iter().chain(&judging.backends).take(MOST_BACKENDS).collect();
+        let decided = config::decisions(&text, &places.config)?;
+        let dir = places.baselines(&decided.baselines)?;
+        let mut rules = rules_of(&decided);
+        let all: BTreeSet<&BackendId> = backends.iter().chain(&decided.backends).take(MOST_BACKENDS).collect();
         for backend in all {
             let path = store::path_of(Path::new(&dir), backend, target);
             let Some(path) = path.to_str() else { continue };
@@ -232,11 +232,11 @@ struct Places {
 
 impl Places {
     /// The folder of the baselines, where the configuration writes `written`.
-    fn baselines(&self, written: &Path) -> anyhow::Result<String> {
+    fn baselines(&self, written: &str) -> anyhow::Result<String> {
         let folder = self.config.rsplit_once('/').map_or("", |(folder, _)| folder);
         let dir = match &self.baselines {
             Some(dir) => within("", dir),
-            None => written.to_str().and_then(|written| within(folder, written)),
+            None => within(folder, written),
         };
         dir.ok_or_else(|| {
             anyhow::anyhow!(
@@ -247,14 +247,14 @@ impl Places {
 }
 
 /// The rules of a configuration, before its baselines are read.
-fn rules_of(judging: &Judging) -> Rules {
+fn rules_of(decided: &Decisions) -> Rules {
     Rules {
-        thresholds: judging.thresholds.clone(),
-        layout_allowances: judging.layout_allowances.clone(),
-        limits: judging.limits,
-        fail_on: judging.fail_on.clone(),
+        thresholds: decided.thresholds.clone(),
+        layout_allowances: decided.layout_allowances.clone(),
+        limits: decided.limits,
+        fail_on: decided.fail_on.clone(),
         samples: None,
-        backends: judging.backends.clone(),
+        backends: decided.backends.clone(),
         baselines: BTreeMap::new(),
     }
 }

@@ -303,7 +303,7 @@ mod tests {
         );
         assert_eq!(
             raise(rule(None, Some(Metric::Size), 0.001, Some(1024))),
-            one(Kind::Tolerance, "serialize size of fib on cranelift", "0.1 % or 64 B", "0.1 % or 1 KiB")
+            one(Kind::Tolerance, "serialize size of fib on cranelift", "0.1 % or 64 B", "0.1 % or 1.00 KiB")
         );
         // A glob that takes nothing, and one that takes a part.
         let of = |sample: &str| ThresholdRule { sample: Some(sample.to_owned()), ..rule(None, None, 0.5, None) };

@@ -30,6 +30,7 @@ mod pair;
 pub mod paired;
 pub mod pooling;
 mod scatter;
+pub mod shrinkage;
 mod tails;
 mod threshold;
 pub mod time;

@@ -14,8 +14,9 @@ use serde::Serialize;
 
 use super::life::live;
 use crate::judge::duel::{Duel, DuelFigure, duels};
-use crate::judge::kernels::{Deviation, median, moderated};
+use crate::judge::kernels::{Deviation, median, moderated, winsorised};
 use crate::judge::paired::{self, FIRST_PAIRS, MAX_PAIRS, Rule};
+use crate::judge::shrinkage::typical;
 use crate::judge::time::{BOUND_LEVEL, relative};
 use crate::judge::tolerance_of;
 use crate::model::findings::Change;
@@ -191,9 +192,9 @@ impl Pool {
         let scatter = results.header.baselines.get(&backend).and_then(|baseline| baseline.scatter.get(&stage));
         let history = scatter.map(|one| Deviation { value: one.deviation, freedom: f64::from(one.freedom) });
         let prior = paired::prior(stage, history);
-        let seen = seen(&by_sample);
         // A run believes what it shows itself where that is more.
-        let prior = if seen.value > prior.value { paired::prior(stage, Some(seen)) } else { prior };
+        let seen = seen(stage, &by_sample).filter(|seen| seen.value > prior.value);
+        let prior = seen.map_or(prior, |seen| paired::prior(stage, Some(seen)));
         (!shape.is_empty()).then_some(Self { backend, stage, by_sample, deviations, shape, rule, affordable, prior })
     }
 
@@ -266,10 +267,15 @@ fn pooled(by_sample: &BTreeMap<SampleId, Vec<DuelFigure>>, of: impl Fn(&DuelFigu
     (squares / f64::max(freedom, 1.0)).sqrt()
 }
 
-/// How far pairs of a row scatter in this run.
-fn seen(by_sample: &BTreeMap<SampleId, Vec<DuelFigure>>) -> Deviation {
-    let freedom = by_sample.values().map(|figures| figures.len() as f64 - 1.0).sum();
-    Deviation { value: pooled(by_sample, |one| one.figure.log_ratio), freedom }
+/// How far pairs of a row scatter in this run, as the judge sees it.
+fn seen(stage: Stage, by_sample: &BTreeMap<SampleId, Vec<DuelFigure>>) -> Option<Deviation> {
+    let of_cell = |figures: &Vec<DuelFigure>| {
+        let values: Vec<f64> = figures.iter().map(|one| one.figure.log_ratio).collect();
+        winsorised(&values, paired::prior(stage, None).value).ok()
+    };
+    let cells = by_sample.values().filter_map(of_cell);
+    let cells: Vec<Deviation> = cells.map(|cell| Deviation { value: cell.deviation, freedom: cell.freedom }).collect();
+    typical(&cells, paired::CELLS_FREEDOM).ok()
 }
 
 /// The smallest argument for which the share reaches [`FOUND`], taking it to rise.

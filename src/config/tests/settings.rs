@@ -183,7 +183,7 @@ fn wrong_limits_and_verdicts_are_refused() {
     assert_eq!(folder.error_in("fail-on: [broken]\n"), "tollgate.yml:3:11: `broken` always fails; remove it");
     assert_eq!(
         folder.error_in("fail-on: [regresed]\n"),
-        "tollgate.yml:3:11: unknown verdict `regresed`; did you mean `regressed`? known: regressed, inconclusive, missing"
+        "tollgate.yml:3:11: unknown verdict `regresed`; did you mean `regressed`? known: regressed, inconclusive, missing, loosened"
     );
     assert_eq!(
         folder.error_in("fail-on: regressed\n"),

@@ -102,7 +102,7 @@ fn history_replaces_what_is_built_in_little_by_little() {
     assert_eq!(built_in, Deviation { value: LONG_PRIOR, freedom: PRIOR_FREEDOM });
     assert!(with(0.002, 4.0).value < built_in.value && with(0.002, 100.0).value < with(0.002, 4.0).value);
     assert!((with(0.002, 1e6).value - 0.002).abs() < 1e-5);
-    assert_eq!(with(0.002, 1e6).freedom, MOST_HISTORY_FREEDOM);
+    assert_eq!(with(0.002, 1e6).freedom, CELLS_FREEDOM);
     assert_eq!(with(f64::NAN, 10.0), built_in);
     assert_eq!(with(-1.0, 10.0), built_in);
 }

@@ -35,14 +35,17 @@ fn every_loosened_rule_is_told_with_what_it_was() {
     let told = [
         "Loosened: 3 rules less strict here than in origin/main",
         "- tolerance of compile time of contract on llvm: 2 % → 10 %\n",
-        "- baseline of contract/serialize/size on llvm-0: 1000 bytes → 1250 bytes (+25 %); reason: the",
-        "- baseline of contract/serialize/size on llvm-1: 1000 bytes → 1250 bytes (+25 %); no reason",
+        "- baseline of contract/serialize/size on llvm-0: 1000 bytes → 1250 bytes (+25.0 %)",
+        "- baseline of contract/serialize/size on llvm-1: 1000 bytes → 1250 bytes (+25.0 %)",
     ];
     let report = text(&fixture);
     told.iter().for_each(|words| assert!(report.contains(words), "no `{words}` in {report}"));
-    assert!(report.lines().next().unwrap().ends_with("; 3 rules loosened"), "{report}");
+    assert!(report.lines().next().unwrap().contains("2 of 66 gating cells regressed"), "{report}");
+    assert!(report.contains("; 3 rules\n      loosened\n"), "{report}");
     let report = markdown::render(&view(&fixture));
-    for words in ["### Loosened: 3 rules", "tolerance of compile time", "reason: the inliner grew"] {
+    for words in
+        ["### Loosened: 3 rules", "tolerance of compile time", "reason: the inliner grew", "no reason recorded"]
+    {
         assert!(report.contains(words), "no `{words}` in {report}");
     }
     let without = text(&Fixture::paired());
@@ -66,7 +69,7 @@ fn a_run_that_fails_for_it_alone_says_so() {
     fixture.findings.outcome = Outcome::Inconclusive;
     let report = text(&fixture);
     assert!(report.starts_with("LOOSENED  no regression in "), "{report}");
-    assert!(report.contains("; 1 rule loosened, which fail-on makes\n"), "{report}");
+    assert!(report.contains("; 1 rule loosened, which fail-on makes fail\n"), "{report}");
 }
 
 #[test]
@@ -77,10 +80,7 @@ fn many_are_counted_and_hostile_ones_escaped() {
         item.subject = format!("\u{1b}[2J<img src=x>@everyone {}", "x".repeat(1_000));
     }
     let report = markdown::render(&view(&fixture));
-    assert!(
-        report.len() <= markdown::BUDGET && report.contains("and 4961 more, all of them in results\\.json"),
-        "{report}"
-    );
+    assert!(report.len() <= markdown::BUDGET && report.contains("and 4961 more, all of them"), "{report}");
     assert!(!report.contains("<img") && !report.contains("@everyone"), "{report}");
     assert!(!text(&fixture).contains('\u{1b}'));
 }

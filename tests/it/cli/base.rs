@@ -24,7 +24,7 @@ impl Repository {
     }
 
     /// Runs git as somebody, without anybody's configuration.
-    fn git(&self, args: &[&str]) -> String {
+    pub(super) fn git(&self, args: &[&str]) -> String {
         let mut command = Command::new("git");
         command.arg("-C").arg(self.project.work("")).args(["-c", "user.name=a", "-c", "user.email=a@example.org"]);
         command.args(args).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");

@@ -11,6 +11,7 @@ mod filters;
 mod gate;
 mod init;
 mod input;
+mod loosening;
 mod noise;
 mod pairs;
 mod real;

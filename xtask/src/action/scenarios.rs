@@ -12,7 +12,7 @@ use anyhow::{Context as _, ensure};
 use super::tools::{self, Tool};
 use super::world::{self, Double, Head, Ran, Start, World, git};
 use super::{Ended, or_skip};
-use crate::{cargo, exists, say, setup, succeed, target_dir};
+use crate::{cargo, exists, root, say, setup, succeed, target_dir};
 
 /// The only target with committed baselines, and the one that the workflows' matrix calls by this name.
 const PLATFORM: &str = "x86_64-linux";
@@ -33,8 +33,10 @@ type Scenario = (&'static str, fn(&Proof) -> anyhow::Result<()>);
 const SCENARIOS: &[Scenario] = &[
     ("regression, and the fix that resolves it", regression_then_fix),
     ("inconclusive", inconclusive),
+    ("nothing to be measured", nothing),
     ("fork, and its publishing", fork),
     ("update of the baselines", update),
+    ("shards, as the README has them", shards),
 ];
 
 /// Runs the scenarios, where there is a runner for them.
@@ -90,14 +92,19 @@ impl Proof {
         }
     }
 
-    /// Runs the guard on the world's pull request.
+    /// Runs the guard on the world's pull request, whose results it must leave as an artifact.
     fn guard(&self, world: &World, double: &Double, run: u64, arguments: &[&str]) -> anyhow::Result<Ran> {
+        let ran = self.run_guard(world, double, run, arguments)?;
+        let artifact = world.artifact(&format!("tollgate-results-{PLATFORM}"), "results.json");
+        ran.ensure(artifact.is_file(), "the results were not uploaded")?;
+        Ok(ran)
+    }
+
+    fn run_guard(&self, world: &World, double: &Double, run: u64, arguments: &[&str]) -> anyhow::Result<Ran> {
         let mut start = self.start("pull_request", ".github/workflows/guard.yml", run, world.pull_request_event());
         start.arguments.extend(["--matrix", "runner:ubuntu-latest"].map(str::to_owned));
         start.arguments.extend(arguments.iter().map(|argument| (*argument).to_owned()));
         let ran = world::run(world, Some(&double.api), &start)?;
-        let artifact = world.artifact(&format!("tollgate-results-{PLATFORM}"), "results.json");
-        ran.ensure(artifact.is_file(), "the results were not uploaded")?;
         ran.ensure(!ran.log.contains(world::TOKEN), "the log holds the token")?;
         Ok(ran)
     }
@@ -164,6 +171,18 @@ fn inconclusive(proof: &Proof) -> anyhow::Result<()> {
     only_comment(&double, &ran).map(drop)
 }
 
+/// A configuration that cannot be read: neither a pass nor a red, and said as such.
+fn nothing(proof: &Proof) -> anyhow::Result<()> {
+    let world = World::new(&proof.folder.join("nothing"), Head::Here, |work| {
+        Ok(fs::write(work.join("tollgate.yml"), "version: 1\nsampels: []\n")?)
+    })?;
+    let double = Double::start(&proof.double, &world.folder, &world.scenario("write", &[], None)?)?;
+    let ran = proof.run_guard(&world, &double, 108, &[])?;
+    ran.ensure(!ran.succeeded && ran.log.contains("could not measure (exit code 2)"), "it was taken for a verdict")?;
+    ran.ensure(ran.log.contains("sampels"), "the log does not say what is wrong")?;
+    ran.output("result", "error")
+}
+
 fn fork(proof: &Proof) -> anyhow::Result<()> {
     let world = World::new(&proof.folder.join("fork"), Head::Fork, worse)?;
     let double = Double::start(&proof.double, &world.folder, &world.scenario("read", &[], None)?)?;
@@ -206,4 +225,46 @@ fn update(proof: &Proof) -> anyhow::Result<()> {
     ran.ensure(message.contains("fibonacci is stripped now"), "the commit does not give the reason")?;
     let count = git(&origin, &["rev-list", "--count", &format!("{}..feature", world.head_sha)])?;
     ran.ensure(count == "1", "it is not one commit")
+}
+
+/// The workflow of the README, with the action of the working tree in the place of a release.
+fn shards(proof: &Proof) -> anyhow::Result<()> {
+    let readme = fs::read_to_string(root().join("README.md"))?;
+    let (_, section) =
+        readme.split_once("### A suite that outgrows one runner").context("the README has no such section")?;
+    let example = section.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).context("no example")?;
+    let small = "tier: smoke, budget: 6s, backends: singlepass, comment: true";
+    let ours = example.replace("OWNER/tollgate@COMMIT # v0.1.0", "./");
+    let ours = ours.replace("with: {shard:", &format!("with: {{{small}, shard:"));
+    ensure!(ours.contains("uses: ./\n") && ours.contains(small), "the example is not what this scenario takes it for");
+    let workflow = format!("on: pull_request\npermissions: {{}}\n{ours}");
+    let world = World::new(&proof.folder.join("shards"), Head::Here, |work| {
+        fs::write(work.join(".github/workflows/shards.yml"), &workflow)?;
+        worse(work)
+    })?;
+    let double = Double::start(&proof.double, &world.folder, &world.scenario("write", &[], None)?)?;
+    let mut start = proof.start("pull_request", ".github/workflows/shards.yml", 107, world.pull_request_event());
+    // One after the other: they share a machine here.
+    start.arguments.extend(["--concurrent-jobs", "1"].map(str::to_owned));
+    let ran = world::run(&world, Some(&double.api), &start)?;
+    ran.ensure(
+        !ran.succeeded && ran.log.contains("exit status 1"),
+        "a regression in one shard did not fail the merge with code 1",
+    )?;
+    ran.output("result", "regressed")?;
+    for shard in 1..=3 {
+        let results = world.artifact(&format!("tollgate-results-{shard}"), "results.json");
+        ran.ensure(results.is_file(), &format!("shard {shard} left no results"))?;
+    }
+    only_comment(&double, &ran).map(drop)?;
+
+    // Without one of them, the same job is broken.
+    fs::remove_dir_all(world.folder.join("artifacts/tollgate-results-2"))?;
+    let merging = workflow.split_once("  measure:").context("no job `measure`")?;
+    let (_, merge) = merging.1.split_once("  tollgate:\n    needs: measure\n").context("no job that merges")?;
+    fs::write(world.folder.join("work/.github/workflows/shards.yml"), format!("{}  tollgate:\n{merge}", merging.0))?;
+    let ran = world::run(&world, Some(&double.api), &start)?;
+    ran.ensure(!ran.succeeded && ran.log.contains("exit status 3"), "a missing shard is not broken")?;
+    ran.output("result", "broken")?;
+    only_comment(&double, &ran).map(drop)
 }

@@ -31,9 +31,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("pulls/list", "/properties/head/properties/repo", "null once the fork is deleted, as the webhooks' schema says"),
 ];
 
-/// Statuses that any operation may have, which the description does not repeat for each: a token that is not valid, one without
-/// rights, something that is not there, a limit.
-const EVERYWHERE: &[u16] = &[401, 403, 404, 429];
+/// Statuses that any operation may have, which the description does not repeat for each: a token that is not valid, one x
 
 /// One operation, ready to be held against requests and answers.
 #[derive(Debug)]

@@ -51,11 +51,7 @@ fn inputs(paths: &[PathBuf], out: &Path, ui: &Ui) -> anyhow::Result<Vec<Input>> 
             continue;
         }
         for place in places(path).with_context(|| format!("failed to look through {}", shown(path)))? {
-            let file = place.canonicalize().unwrap_or_else(|_| place.clone());
-            let is_out = out.as_deref() == Some(&*file);
-            if !seen.insert(file) {
-                continue;
-            }
+            let is_out = out.is_some() && out == place.canonicalize().ok();
             match journal::read(&place) {
                 // What an earlier merge left there is no shard.
                 Ok(loaded) if is_out && !loaded.results.header.merged.is_empty() => {}
@@ -63,6 +59,8 @@ fn inputs(paths: &[PathBuf], out: &Path, ui: &Ui) -> anyhow::Result<Vec<Input>> 
                     "{} holds results that would be overwritten; choose another folder with --out",
                     shown(&place)
                 ),
+                // A folder and the file in it are one.
+                Ok(loaded) if !seen.insert(loaded.path.canonicalize().unwrap_or_else(|_| loaded.path.clone())) => {}
                 Ok(loaded) => {
                     loaded.warnings.iter().for_each(|warning| ui.warn(warning));
                     inputs.push(Input { name: loaded.path.display().to_string(), results: loaded.results });

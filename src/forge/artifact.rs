@@ -32,6 +32,8 @@ const MOST_ENTRIES: usize = 100_000;
 /// Most pairs of sample and backend, and most backends, for each of which a baseline is fetched.
 const MOST_PAIRS: usize = 10_000;
 const MOST_BACKENDS: usize = 64;
+/// Most shards that a run is split into.
+const MOST_SHARDS: usize = 256;
 
 /// Why an artifact is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -171,7 +173,10 @@ fn parse(content: &[u8]) -> Result<Results, ArtifactError> {
     }
     let results: Results = serde_json::from_slice(content).map_err(malformed)?;
     let header = &results.header;
-    if header.plan.len() > MOST_PAIRS || header.backends.len() > MOST_BACKENDS {
+    if header.shard.is_some() {
+        return Err(odd("is one shard of a run; merge the shards, and upload what they come to".to_owned()));
+    }
+    if header.plan.len() > MOST_PAIRS || header.backends.len() > MOST_BACKENDS || header.merged.len() > MOST_SHARDS {
         return Err(odd("plans more than any run does".to_owned()));
     }
     let known = serde_json::to_value(&results).map_err(|_| odd("holds a number that is not finite".to_owned()))?;

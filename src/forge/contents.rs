@@ -58,7 +58,7 @@ fn decoded(text: &str) -> Option<Vec<u8>> {
         _ => None,
     };
     let kept: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    if kept.len() % 4 != 0 {
+    if !kept.len().is_multiple_of(4) {
         return None;
     }
     let padding = kept.iter().rev().take_while(|byte| **byte == b'=').count();

@@ -13,8 +13,9 @@ const UPDATE: &str = "issues/update-comment";
 
 fn fault(operation: &str, kind: &str, more: Value) -> Value {
     let mut fault = json!({"operation": operation, "kind": kind});
-    for (name, value) in more.as_object().unwrap() {
-        fault[name] = value.clone();
+    let Value::Object(more) = more else { panic!("{more} is no object") };
+    for (name, value) in more {
+        fault[name] = value;
     }
     fault
 }

@@ -18,9 +18,10 @@ fn measured(entries: Value) -> Value {
         "head_owner": "mallory", "head_repo": "widgets", "head_repo_id": 2,
         "artifacts": [
             {"id": 4, "name": "tollgate-results-of-another-kind", "entries": [{"path": "results.json", "text": "{}"}]},
-            {"id": 5, "name": "tollgate-results", "entries": entries},
+            {"id": 5, "name": "tollgate-results"},
         ],
     }]);
+    scenario["runs"][0]["artifacts"][1]["entries"] = entries;
     let recorded = recorded();
     scenario["contents"][BASE] = json!({
         "tollgate.yml": recorded.config, baseline_path(): recorded.baseline, WORKFLOW: "on: pull_request\n",

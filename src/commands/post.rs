@@ -157,6 +157,16 @@ fn forge(
                     comments for it";
         remark(variables, Level::Notice, text, ui);
     }
+    // A part of a run is no verdict on the whole; those who merge the parts tell it.
+    if told.results.header.shard.is_some() {
+        remark(
+            variables,
+            Level::Notice,
+            "told the forge nothing: this is one shard of a run; post what `tollgate merge` makes",
+            ui,
+        );
+        return None;
+    }
     // The status of a fork's pull request is refused for the same reason.
     let status = args.forge.status && !fork;
     if !comments && !status {

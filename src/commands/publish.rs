@@ -4,9 +4,10 @@
 //! to is what the base revision says, read from the forge; the text is rendered here. Nothing is checked out and nothing of the
 //! pull request is run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::loosening;
 use super::post::{event, remark, summarise, variables, write_outputs};
 use super::posting::{self, Told, failed};
 use super::ui::Ui;
@@ -23,10 +24,14 @@ use crate::forge::identity::{Found, Measured, Nothing};
 use crate::forge::output::Level;
 use crate::forge::transport::Network;
 use crate::judge;
-use crate::model::{BackendId, Baseline, Results};
+use crate::judge::loosening::Rules;
+use crate::model::machine::Target;
+use crate::model::{BackendId, Results};
 
 /// Largest configuration or workflow that is read, in bytes.
 const MOST_TEXT: u64 = 1 << 20;
+/// Most backends of which baselines are fetched.
+const MOST_BACKENDS: usize = 64;
 /// Digits shown of a commit.
 const SHORT: usize = 12;
 
@@ -92,15 +97,15 @@ impl Job<'_> {
             Err(nothing) => return Ok(Err(nothing)),
         };
         // A workflow that only the pull request has was written by its author.
-        if self.args.workflow.is_none() && self.at_base(workflow, &found, MOST_TEXT)?.is_none() {
+        if self.args.workflow.is_none() && self.at(workflow, &found.base, MOST_TEXT)?.is_none() {
             return Ok(Err(Nothing::OtherWorkflow(workflow.clone())));
         }
         Ok(Ok(found))
     }
 
-    /// A file of the base revision; nothing where it has none.
-    fn at_base(&mut self, path: &str, found: &Found, most: u64) -> anyhow::Result<Option<String>> {
-        contents::text(&mut self.client, &self.context.repository, path, &found.base, most).map_err(failed)
+    /// A file at a commit; nothing where it has none.
+    fn at(&mut self, path: &str, commit: &str, most: u64) -> anyhow::Result<Option<String>> {
+        contents::text(&mut self.client, &self.context.repository, path, commit, most).map_err(failed)
     }
 
     /// What the run measured; nothing where it left nothing.
@@ -120,12 +125,31 @@ impl Job<'_> {
     /// Judges by what the base revision says, and posts.
     fn tell(&mut self, found: &Found, mut results: Results, variables: &Variables, ui: &Ui) -> anyhow::Result<()> {
         let mut remarks = vec![whose(found)];
-        let (decisions, baselines) = self.decisions(found, &results, &mut remarks)?;
+        let places = self.places()?;
+        let backends: BTreeSet<BackendId> = results.header.backends.iter().map(|backend| backend.id.clone()).collect();
+        let target = results.header.machine.class.target.clone();
+        let base = match self.rules(&places, &found.base, &backends, &target)? {
+            Some(rules) => rules,
+            None => {
+                let path = &places.config;
+                remarks.push(format!(
+                    "the base revision has no {path}: the built-in tolerances hold, and there is no baseline"
+                ));
+                rules_of(&Decisions::default())
+            }
+        };
         let header = &mut results.header;
-        header.settings.thresholds = decisions.thresholds;
-        header.settings.fail_on = decisions.fail_on;
-        header.settings.layout_allowances = decisions.layout_allowances;
-        header.baselines = baselines;
+        // What the artifact says of it is its own claim.
+        header.loosening = None;
+        match self.proposed(&places, found, &backends, &target) {
+            Ok(Some(head)) => header.loosening = Some(loosening::between(&base, &head)),
+            Ok(None) => {}
+            Err(error) => remarks.push(format!("what the pull request loosens is not known: {error:#}")),
+        }
+        header.settings.thresholds = base.thresholds;
+        header.settings.fail_on = base.fail_on;
+        header.settings.layout_allowances = base.layout_allowances;
+        header.baselines = base.baselines;
         header.commit = Some(found.pull_request.head.clone());
         let findings = judge::judge(&results);
         let mut told = Told::new(&results, &findings);
@@ -147,48 +171,91 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Tolerances and baselines of the base revision.
-    fn decisions(
-        &mut self,
-        found: &Found,
-        results: &Results,
-        remarks: &mut Vec<String>,
-    ) -> anyhow::Result<(Decisions, BTreeMap<BackendId, Baseline>)> {
-        let path = within("", &self.args.config).ok_or_else(|| {
+    /// Where the rules lie in the repository.
+    fn places(&self) -> anyhow::Result<Places> {
+        let config = within("", &self.args.config).ok_or_else(|| {
             anyhow::anyhow!("--config is no path within the repository: give one such as tollgate.yml")
         })?;
-        let decisions = match self.at_base(&path, found, MOST_TEXT)? {
-            Some(text) => config::decisions(&text, &path)?,
-            None => {
-                remarks.push(format!(
-                    "the base revision has no {path}: the built-in tolerances hold, and there is no baseline"
-                ));
-                Decisions::default()
+        Ok(Places { config, baselines: self.args.baselines.clone() })
+    }
+
+    /// The rules of what the pull request proposes; nothing where the forge does not show it, or it has no configuration.
+    fn proposed(
+        &mut self,
+        places: &Places,
+        found: &Found,
+        backends: &BTreeSet<BackendId>,
+        target: &Target,
+    ) -> anyhow::Result<Option<Rules>> {
+        // The head alone may lack what the base has tightened since; what is merged has both.
+        for commit in found.merged.iter().chain([&found.pull_request.head]) {
+            if let Some(rules) = self.rules(places, commit, backends, target)? {
+                return Ok(Some(rules));
             }
-        };
-        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let dir = match &self.args.baselines {
+        }
+        Ok(None)
+    }
+
+    /// Tolerances and baselines at a commit; nothing where it has no configuration.
+    fn rules(
+        &mut self,
+        places: &Places,
+        commit: &str,
+        backends: &BTreeSet<BackendId>,
+        target: &Target,
+    ) -> anyhow::Result<Option<Rules>> {
+        let Some(text) = self.at(&places.config, commit, MOST_TEXT)? else { return Ok(None) };
+        let decided = config::decisions(&text, &places.config)?;
+        let dir = places.baselines(&decided.baselines)?;
+        let mut rules = rules_of(&decided);
+        let all: BTreeSet<&BackendId> = backends.iter().chain(&decided.backends).take(MOST_BACKENDS).collect();
+        for backend in all {
+            let path = store::path_of(Path::new(&dir), backend, target);
+            let Some(path) = path.to_str() else { continue };
+            let Some(text) = self.at(path, commit, store::MAX_FILE)? else { continue };
+            let baseline = schema::parse(&text, Some((backend, target))).map_err(|problems| {
+                let error = BaselineError::Invalid { path: path.into(), problems };
+                anyhow::anyhow!("failed to {error} (at {commit})")
+            })?;
+            rules.baselines.insert(backend.clone(), baseline);
+        }
+        Ok(Some(rules))
+    }
+}
+
+/// Paths within the repository.
+struct Places {
+    config: String,
+    /// As given, in place of what the configuration says.
+    baselines: Option<String>,
+}
+
+impl Places {
+    /// The folder of the baselines, where the configuration writes `written`.
+    fn baselines(&self, written: &str) -> anyhow::Result<String> {
+        let folder = self.config.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let dir = match &self.baselines {
             Some(dir) => within("", dir),
-            None => within(folder, &decisions.baselines),
+            None => within(folder, written),
         };
-        let dir = dir.ok_or_else(|| {
+        dir.ok_or_else(|| {
             anyhow::anyhow!(
                 "the baselines lie outside the repository, where the forge has none; name them with --baselines"
             )
-        })?;
-        let target = &results.header.machine.class.target;
-        let mut baselines = BTreeMap::new();
-        for backend in &results.header.backends {
-            let path = store::path_of(Path::new(&dir), &backend.id, target);
-            let Some(path) = path.to_str() else { continue };
-            let Some(text) = self.at_base(path, found, store::MAX_FILE)? else { continue };
-            let baseline = schema::parse(&text, Some((&backend.id, target))).map_err(|problems| {
-                let invalid = BaselineError::Invalid { path: path.into(), problems };
-                anyhow::anyhow!("failed to read a baseline at {}: {invalid}", found.base)
-            })?;
-            baselines.insert(backend.id.clone(), baseline);
-        }
-        Ok((decisions, baselines))
+        })
+    }
+}
+
+/// The rules of a configuration, before its baselines are read.
+fn rules_of(decided: &Decisions) -> Rules {
+    Rules {
+        thresholds: decided.thresholds.clone(),
+        layout_allowances: decided.layout_allowances.clone(),
+        limits: decided.limits,
+        fail_on: decided.fail_on.clone(),
+        samples: None,
+        backends: decided.backends.clone(),
+        baselines: BTreeMap::new(),
     }
 }
 

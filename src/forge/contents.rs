@@ -1,5 +1,7 @@
 //! Files of a revision, as the forge gives them.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use super::address::escaped_path;
@@ -47,31 +49,10 @@ pub fn text<T: Transport>(
     String::from_utf8(bytes).map(Some).map_err(|_| malformed("no text"))
 }
 
-/// Undoes base64 with line breaks (RFC 4648), which is too little to need a library.
+/// Undoes base64 with line breaks.
 fn decoded(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| match byte {
-        b'A'..=b'Z' => Some(byte - b'A'),
-        b'a'..=b'z' => Some(byte - b'a' + 26),
-        b'0'..=b'9' => Some(byte - b'0' + 52),
-        b'+' => Some(62),
-        b'/' => Some(63),
-        _ => None,
-    };
     let kept: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    if kept.len() % 4 != 0 {
-        return None;
-    }
-    let padding = kept.iter().rev().take_while(|byte| **byte == b'=').count();
-    if padding > 2 {
-        return None;
-    }
-    let digits = kept[..kept.len() - padding].iter().map(|byte| digit(*byte)).collect::<Option<Vec<u8>>>()?;
-    let mut bytes = Vec::with_capacity(kept.len() / 4 * 3);
-    for group in digits.chunks(4) {
-        let word = (0..4).fold(0_u32, |word, at| word << 6 | u32::from(group.get(at).copied().unwrap_or(0)));
-        bytes.extend_from_slice(&word.to_be_bytes()[1..group.len()]);
-    }
-    Some(bytes)
+    STANDARD.decode(kept).ok()
 }
 
 #[cfg(test)]

@@ -192,7 +192,8 @@ impl Measured {
         }
         let fork = self.head_repository != self.repository;
         let pull_request = PullRequest { number: pull.number, head: self.head.clone(), fork };
-        Ok(Found { pull_request, base: pull.base.sha.to_ascii_lowercase() })
+        let merged = pull.merge_commit_sha.filter(|text| is_commit(text)).map(|text| text.to_ascii_lowercase());
+        Ok(Found { pull_request, base: pull.base.sha.to_ascii_lowercase(), merged })
     }
 }
 
@@ -202,6 +203,8 @@ pub struct Found {
     pub pull_request: PullRequest,
     /// The commit that it is to be merged into.
     pub base: String,
+    /// What the forge merged to try it, where it says.
+    pub merged: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -210,6 +213,7 @@ struct RawPull {
     state: String,
     head: RawSide,
     base: RawSide,
+    merge_commit_sha: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -48,3 +48,28 @@ fn mixed(state: u64) -> u64 {
     let state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     state ^ (state >> 31)
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// Tests run beside each other in one process, so the generator is looked at and nothing is pinned.
+    #[test]
+    fn nothing_is_pinned_by_itself() {
+        let mut bytes = [[0_u8; 32]; 2];
+        for one in &mut bytes {
+            // SAFETY: the buffer has as many bytes as it says.
+            let read = unsafe { getrandom(one.as_mut_ptr().cast(), one.len(), 0) };
+            assert_eq!(read, 32);
+        }
+        assert_ne!(bytes[0], bytes[1]);
+        assert_eq!(PINNED.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn numbers_that_are_close_give_bytes_that_are_not() {
+        let differing = (0..64_u64).map(|at| (mixed(at) ^ mixed(at + 1)).count_ones()).sum::<u32>();
+        // Half of 64 bits each.
+        assert!((64 * 28..64 * 36).contains(&differing), "{differing}");
+    }
+}

@@ -60,7 +60,7 @@ pub struct DuelSpec<'a> {
     pub head_only: &'a [Stage],
     pub limits: Limits,
     pub effort: Effort,
-    /// Seed of the run; with the ids it fixes the layout noise of each launch, and with the sample, the backend and the round which
+    /// Seed of the run; with the base's id it fixes where things lie in the memory of both launches, and with the sample, the backend and the round which
     /// side begins.
     pub seed: u64,
     /// Start of the run.

@@ -272,7 +272,7 @@ struct Versioned {
 }
 
 fn check_version(path: &Path, found: &Version) -> Result<(), JournalError> {
-    let (path, tollgate) = (path.to_owned(), found.tollgate.clone());
+    let (path, tollgate) = (path.to_owned(), inert(&found.tollgate));
     match found.version {
         RESULTS_VERSION => Ok(()),
         found if found > RESULTS_VERSION => Err(JournalError::Newer { path, found, tollgate }),
@@ -283,8 +283,22 @@ fn check_version(path: &Path, found: &Version) -> Result<(), JournalError> {
 fn malformed(path: &Path, lines_before: usize, error: &serde_json::Error) -> JournalError {
     let full = error.to_string();
     let position = format!(" at line {} column {}", error.line(), error.column());
-    let what = full.strip_suffix(&position).unwrap_or(&full).to_owned();
+    let what = inert(full.strip_suffix(&position).unwrap_or(&full));
     JournalError::Malformed { path: path.to_owned(), line: lines_before + error.line(), column: error.column(), what }
+}
+
+/// Text out of a file for an error: it stays on its line, and is no command to a terminal or to a runner that reads the log,
+/// whose older form of commands counts anywhere in a line.
+fn inert(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '"' | '\'' | '\\') {
+            safe.push(c);
+        } else {
+            safe.extend(c.escape_debug());
+        }
+    }
+    safe.replace("##[", "## [")
 }
 
 fn parse_results(path: &Path, bytes: &[u8]) -> Result<Loaded, JournalError> {

@@ -60,8 +60,8 @@ pub struct Spread {
     pub runs: u32,
 }
 
-/// Deviation of the logarithm of the ratio of one pair of launches, within a run, pooled over the cells of a stage: what the
-/// deviations of later runs are shrunk towards.
+/// Deviation of the logarithm of the ratio of one pair of launches, within a run, that is typical of the cells of a stage: what
+/// the deviations of later runs are shrunk towards.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Scatter {
     pub deviation: f64,

@@ -9,6 +9,7 @@ use std::path::Path;
 use tollgate::config::Config;
 use tollgate::judge::paired::{self, Rule};
 use tollgate::judge::{against_base, controls, kernels, time};
+use tollgate::measure::meters::LAPS;
 use tollgate::model::observation::DISTURBED_SHARE;
 use tollgate::model::settings::Effort;
 use tollgate::model::{Metric, Nanos, Stage, Verdict};
@@ -33,6 +34,8 @@ fn figures() -> BTreeMap<&'static str, String> {
         ("OTHER_TOLERANCE", percent(tolerance(Stage::Serialize))),
         ("WIDENING", format!("{} points", number(100.0 * time::widening(None)))),
         ("MIN_BATCH", milliseconds(effort.min_batch)),
+        ("LAPS", LAPS.to_string()),
+        ("CELLS_FREEDOM", number(paired::CELLS_FREEDOM)),
         ("MAX_BLOCKS", effort.max_blocks.to_string()),
         ("BLOCK_TIME", milliseconds(effort.block_time_cap)),
         ("DISTURBED_SHARE", percent(DISTURBED_SHARE)),

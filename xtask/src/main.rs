@@ -110,6 +110,15 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         }
         Task::Conformance { logs } => conformance::run(logs, || {
             let environment = setup::ensure(setup::Need::Build)?;
+            // One test alone would build neither the forge nor the worker that it starts.
+            succeed(cargo(&environment).args([
+                "build",
+                "--release",
+                "--locked",
+                "--workspace",
+                "--bins",
+                "--examples",
+            ]))?;
             let mut command = cargo(&environment);
             command.args(["test", "--release", "--locked", "--workspace"]);
             Ok(command)

@@ -31,7 +31,7 @@ fn event() -> Value {
 
 fn pull(number: u64) -> Value {
     json!({
-        "number": number, "state": "open", "title": "PASS",
+        "number": number, "state": "open", "title": "PASS", "merge_commit_sha": OTHER,
         "head": {"sha": HEAD, "ref": "x", "repo": {"id": 7, "full_name": "mallory/octo-repo"}},
         "base": {"sha": BASE, "ref": "main", "repo": {"id": 300_029_405}}
     })
@@ -59,7 +59,7 @@ fn find(event: &Value, answers: &[Value]) -> (Result<Found, Nothing>, Vec<String
 fn the_one_pull_request_of_a_fork_s_head_is_found() {
     let (found, sent) = find(&event(), &[json!([pull(41), changed(pull(42), "/head/sha", OTHER.into())]), pull(41)]);
     let pull_request = PullRequest { number: 41, head: HEAD.into(), fork: true };
-    assert_eq!(found, Ok(Found { pull_request, base: BASE.into() }));
+    assert_eq!(found, Ok(Found { pull_request, base: BASE.into(), merged: Some(OTHER.into()) }));
     // The branch is somebody's text, and stays within its parameter.
     let query = "head=mallory:fix%20%231%26state%3Dclosed&per_page=100";
     assert_eq!(

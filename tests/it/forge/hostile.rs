@@ -21,6 +21,14 @@ fn harmless(comment: &str) {
         first.starts_with(&format!("<!-- tollgate key=tollgate head={HEAD} run=")) && first.ends_with(" -->"),
         "{comment}"
     );
+    // In a preformatted block Markdown is not read, so lines may stand there as they are; HTML and mentions may not.
+    let mut outside = String::new();
+    for (number, part) in rest.split("<pre>").enumerate() {
+        let (inner, after) = if number == 0 { ("", part) } else { part.split_once("</pre>").unwrap() };
+        assert!(!inner.contains(['<', '>', '\u{202e}', '\u{1b}', '\r']) && !inner.contains("@everyone"), "{comment}");
+        outside.push_str(after);
+    }
+    let rest = outside.as_str();
     assert!(!rest.contains("<!--") && !rest.contains("-->"), "{comment}");
     for line in rest.lines() {
         let shown = line.trim_start_matches(['>', ' ', '-', '*']);
@@ -49,7 +57,11 @@ fn obedient(told: &Told) {
             stopped = Some(token.to_owned());
             continue;
         }
-        assert!(!line.starts_with("::error::forged") && !line.contains("##[error]forged"), "{told}");
+        // Of a line that is a command of the newer form, the rest is its text.
+        let ours =
+            ["error", "warning", "notice"].iter().any(|level| line.starts_with(&format!("::{level} title=Tollgate")));
+        let obeyed = line.trim_start().starts_with("::") || line.contains("##[");
+        assert!(ours || !obeyed, "{line:?} in {told}");
     }
     assert_eq!(stopped, None, "commands stay stopped: {told}");
     assert!(!told.stdout.contains('\u{1b}') && !told.stderr.contains('\u{1b}'), "{told}");
@@ -84,11 +96,10 @@ fn no_text_in_results_comes_alive() {
                 refused += 1;
                 continue;
             }
-            assert!(matches!(told.code, Some(1 | 3)), "{place}: the verdict has changed: {told}");
-            assert_eq!(
-                told.output("result").as_deref(),
-                Some(if told.code == Some(1) { "regressed" } else { "broken" })
-            );
+            // Another compiler or machine than the baseline's is another comparison; whatever comes of it, code and word agree.
+            let word = told.output("result");
+            let agreed = [(0, "pass"), (1, "regressed"), (3, "broken"), (4, "inconclusive")];
+            assert!(agreed.contains(&(told.code.unwrap(), word.as_deref().unwrap())), "{place}: {told}");
             let comment = forge.comment();
             assert!(comment.contains(&format!("run={} ", 100 + number)), "{place}: {comment}");
             harmless(&comment);

@@ -152,8 +152,9 @@ fn pull_requests_that_do_not_fit() {
 #[track_caller]
 fn refuses(scenario: &Value, words: &[&str]) {
     let forge = Forge::start(scenario);
-    job(&forge, &ended()).publish(&[]).exits(2).says(words);
-    assert_eq!(forge.ours(), [""; 0]);
+    let told = job(&forge, &ended()).publish(&[]);
+    assert_eq!(forge.ours(), [""; 0], "posted in spite of {:.300}", scenario["runs"]);
+    told.exits(2).says(words);
 }
 
 #[test]
@@ -231,15 +232,15 @@ fn results_that_are_none() {
         refuses(&measured(results(&text)), &["results.json"]);
     }
     // Numbers that are none. JSON cannot say them properly, which is no reason to trust.
-    let number = regex_like(good);
+    let number = a_time(good);
     for bad in ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "\"NaN\"", "null"] {
-        refuses(&measured(results(&good.replacen(&number, &format!("\"total\":{bad}"), 1))), &["results.json"]);
+        refuses(&measured(results(&good.replacen(&number, &format!("\"wall\":{bad}"), 1))), &["results.json"]);
     }
 }
 
-/// The first total of an observation, as it is written.
-fn regex_like(good: &str) -> String {
-    let from = good.find("\"total\":").expect("observations have totals");
+/// The first time of an observation, as it is written.
+fn a_time(good: &str) -> String {
+    let from = good.find("\"wall\":").expect("observations have times");
     let rest = &good[from..];
     rest[..rest.find([',', '}']).unwrap()].to_owned()
 }
@@ -256,6 +257,10 @@ fn a_forge_that_fails_a_publishing_job_fails_it_and_posts_nothing() {
     ];
     for operation in routes {
         for kind in ["status", "cut", "close", "hang", "drip", "flood", "garbage"] {
+            if operation == "actions/download-artifact" && kind == "cut" {
+                // A redirection has no body that could be cut.
+                continue;
+            }
             let mut scenario = measured(results(&recorded().pass));
             scenario["faults"] = json!([{"operation": operation, "kind": kind}]);
             let forge = Forge::start(&scenario);

@@ -32,8 +32,8 @@ const KNOWN: &[(&str, &str, &str)] = &[
 ];
 
 /// Statuses that any operation may have, which the description does not repeat for each: a token that is not valid, one without
-/// rights, something that is not there, a limit.
-const EVERYWHERE: &[u16] = &[401, 403, 404, 429];
+/// rights, something that is not there, something that makes no sense, a limit.
+const EVERYWHERE: &[u16] = &[401, 403, 404, 422, 429];
 
 /// One operation, ready to be held against requests and answers.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use super::run::save;
 use super::ui::{Ui, counted};
 use crate::cli::MergeArgs;
 use crate::exit::Exit;
-use crate::measure::journal::{self, JOURNAL_FILE, RESULTS_FILE};
+use crate::measure::journal::{self, JOURNAL_FILE, Loaded, RESULTS_FILE};
 use crate::plan::merge::{self, Input};
 
 /// Runs the command.
@@ -45,17 +45,20 @@ fn inputs(paths: &[PathBuf], out: &Path, ui: &Ui) -> anyhow::Result<Vec<Input>> 
     let mut inputs = Vec::new();
     let mut seen = BTreeSet::new();
     let out = out.canonicalize().ok();
+    let is_out = |loaded: &Loaded| {
+        let folder = loaded.path.canonicalize().ok().and_then(|path| Some(path.parent()?.to_owned()));
+        folder.is_some() && folder == out
+    };
     for path in paths {
         if !path.exists() {
             ui.warn(&format!("there is nothing at {}", shown(path)));
             continue;
         }
         for place in places(path).with_context(|| format!("failed to look through {}", shown(path)))? {
-            let is_out = out.is_some() && out == place.canonicalize().ok();
             match journal::read(&place) {
                 // What an earlier merge left there is no shard.
-                Ok(loaded) if is_out && !loaded.results.header.merged.is_empty() => {}
-                Ok(_) if is_out => anyhow::bail!(
+                Ok(loaded) if is_out(&loaded) && !loaded.results.header.merged.is_empty() => {}
+                Ok(loaded) if is_out(&loaded) => anyhow::bail!(
                     "{} holds results that would be overwritten; choose another folder with --out",
                     shown(&place)
                 ),

@@ -208,6 +208,8 @@ fn what_does_not_belong_together_is_refused() {
     project.tollgate(&["merge", "nowhere", "--out", "merged"]).exits(2).warns(&["found no results of shards"]);
     let over = project.tollgate(&["merge", "downloads", "--out", "downloads/shard-1"]);
     over.refuses(&["holds results that would be overwritten"]);
+    let over = project.tollgate(&["merge", "downloads/shard-1/results.json", "--out", "downloads/shard-1"]);
+    over.refuses(&["holds results that would be overwritten"]);
 }
 
 #[test]

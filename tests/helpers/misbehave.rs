@@ -54,8 +54,10 @@ struct Script {
     log: Option<(String, String)>,
     /// How often each point was reached.
     visits: BTreeMap<String, u64>,
-    /// Differs between launches and comes from the request, as everything here.
+    /// Differs between pairs of launches and comes from the request, as everything here.
     layout: u64,
+    /// Differs between the sides of a pair: both get one layout, and without this the same figures.
+    luck: u64,
 }
 
 fn main() {
@@ -74,6 +76,9 @@ fn parse(mut args: impl Iterator<Item = String>) -> Script {
                 script.factors.insert(stage.to_owned(), factor.parse().unwrap());
             }
             "--size" => script.size_delta = value.parse().unwrap(),
+            // The one exception to figures that follow from seed and arguments alone, for both sides being the same.
+            "--luck" if value == "own" => script.luck = u64::from(std::process::id()),
+            "--luck" => script.luck = value.parse().unwrap(),
             "--machine" => script.machine = value.parse().unwrap(),
             "--unsupported" => script.unsupported.push(value),
             "--compilers" => script.compilers = value.split(',').map(str::to_owned).collect(),
@@ -185,7 +190,7 @@ fn observation(wall: f64, batch: u64) -> Value {
 
 /// A factor within `1 ± SCATTER` that looks random and is not: FNV-1a over what the figure belongs to.
 fn scatter(script: &Script, name: &str, index: u64) -> f64 {
-    let text = format!("{} {name} {index}", script.layout);
+    let text = format!("{} {name} {index}", script.layout ^ script.luck << 32);
     let hash = text
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));

@@ -140,6 +140,11 @@ impl Tally {
 mod tests {
     use super::*;
 
+    /// Whatever the defaults are.
+    fn usual() -> Effort {
+        Effort { min_batch: Nanos(1_000_000), time_cap: Nanos(150_000_000), ..Effort::default() }
+    }
+
     fn seen(batch: u32, wall: u64) -> Observation {
         Observation {
             batch,
@@ -158,7 +163,7 @@ mod tests {
     }
 
     fn effort(max_blocks: u32, block_time_cap: u64) -> Effort {
-        Effort { max_blocks, block_time_cap: Nanos(block_time_cap), ..Effort::default() }
+        Effort { max_blocks, block_time_cap: Nanos(block_time_cap), ..usual() }
     }
 
     /// Blocks that are made when block `n` has the wall time `wall(n)` for each observation, is disturbed if `noisy(n)`, and takes
@@ -223,7 +228,7 @@ mod tests {
     }
 
     fn course(openings: [&Observation; 2]) -> Course {
-        super::course(openings, true, &Effort::default())
+        super::course(openings, true, &usual())
     }
 
     #[test]
@@ -241,11 +246,11 @@ mod tests {
         assert_eq!(course([&long, &long]), Course::Opened);
         assert_eq!(course([&long, &short]), Course::Blocks { batch: 1 });
         assert_eq!(course([&long, &seen(2, 150_000_000)]), Course::Blocks { batch: 2 });
-        let warm = |seen: &Observation| super::course([seen, &long], false, &Effort::default());
+        let warm = |seen: &Observation| super::course([seen, &long], false, &usual());
         assert_eq!(warm(&long), Course::Blocks { batch: 1 });
-        assert_eq!(super::course([&seen(1, SLOW.0); 2], false, &Effort::default()), Course::Half);
+        assert_eq!(super::course([&seen(1, SLOW.0); 2], false, &usual()), Course::Half);
         // A cap below that of the opening does not make the last of several operations the first.
-        let tiny = Effort { time_cap: Nanos(1), ..Effort::default() };
+        let tiny = Effort { time_cap: Nanos(1), ..usual() };
         assert_eq!(super::course([&seen(1, 19_999_999); 2], true, &tiny), Course::Blocks { batch: 1 });
     }
 
@@ -267,7 +272,7 @@ mod tests {
 
     #[test]
     fn an_opening_ends_with_an_operation_that_needs_no_batch() {
-        assert_eq!(opening_cap(&Effort::default()), Nanos(20_000_000));
-        assert_eq!(opening_cap(&Effort { min_batch: Nanos(u64::MAX), ..Effort::default() }), SLOW);
+        assert_eq!(opening_cap(&usual()), Nanos(20_000_000));
+        assert_eq!(opening_cap(&Effort { min_batch: Nanos(u64::MAX), ..usual() }), SLOW);
     }
 }

@@ -6,7 +6,9 @@ use super::Project;
 
 #[test]
 fn noise_measures_everything_against_itself_and_promises() {
-    let project = Project::accepted();
+    let project = Project::new();
+    project.configure("--luck, own", "--luck, own", "");
+    project.run(&["--update-baselines"]).exits(0);
     let ended = project.tollgate(&[
         "noise", "--budget", "10s", "--seed", "2", "--stage", "compile", "--stage", "execute", "--format", "json",
         "--record",

@@ -282,10 +282,11 @@ mod tests {
 
     #[test]
     fn an_observation_counts_operations_time_and_faults() {
+        // More than the allocator keeps: what is smaller may be memory that another test has touched.
         let mut watch = Stopwatch::default();
-        watch.each(3, || _ = touch_new_pages(4 << 20));
-        watch.each(1, || _ = touch_new_pages(4 << 20));
-        watch.time(|| touch_new_pages(4 << 20));
+        watch.each(3, || _ = touch_new_pages(48 << 20));
+        watch.each(1, || _ = touch_new_pages(48 << 20));
+        watch.time(|| touch_new_pages(48 << 20));
         let seen = watch.observation();
         assert_eq!(seen.batch, 5);
         assert!(seen.wall.0 > 0 && seen.cpu.0 > 0 && seen.minor_faults > 0, "{seen:?}");

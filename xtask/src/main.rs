@@ -79,15 +79,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
     match task {
         Task::Guard { args } => {
             let environment = setup::ensure(setup::Need::Build)?;
-            // With examples, the dependencies get the features that the tests want too, and are built once for both.
-            succeed(cargo(&environment).args([
-                "build",
-                "--release",
-                "--locked",
-                "--workspace",
-                "--bins",
-                "--examples",
-            ]))?;
+            build(&environment)?;
             let tollgate = target_dir()?.join("release").join(format!("tollgate{}", std::env::consts::EXE_SUFFIX));
             exit_code_of(Command::new(tollgate).arg("run").args(args).current_dir(root()))
         }
@@ -111,14 +103,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Conformance { logs } => conformance::run(logs, || {
             let environment = setup::ensure(setup::Need::Build)?;
             // One test alone would build neither the forge nor the worker that it starts.
-            succeed(cargo(&environment).args([
-                "build",
-                "--release",
-                "--locked",
-                "--workspace",
-                "--bins",
-                "--examples",
-            ]))?;
+            build(&environment)?;
             let mut command = cargo(&environment);
             command.args(["test", "--release", "--locked", "--workspace"]);
             Ok(command)
@@ -148,6 +133,11 @@ fn target_dir() -> anyhow::Result<PathBuf> {
         serde_json::from_slice(&output.stdout).context("failed to read cargo metadata")?;
     let dir = metadata["target_directory"].as_str().context("cargo metadata names no target_directory")?;
     Ok(PathBuf::from(dir))
+}
+
+/// Builds everything that is run. With examples, the dependencies get the features that the tests want too, and are built once for both.
+fn build(environment: &setup::Environment) -> anyhow::Result<()> {
+    succeed(cargo(environment).args(["build", "--release", "--locked", "--workspace", "--bins", "--examples"]))
 }
 
 fn cargo(environment: &setup::Environment) -> Command {

@@ -12,7 +12,7 @@ use anyhow::{Context as _, ensure};
 use super::tools::{self, Tool};
 use super::world::{self, Double, Head, Ran, Start, World, git};
 use super::{Ended, or_skip};
-use crate::{cargo, exists, root, say, setup, succeed, target_dir};
+use crate::{build, exists, root, say, setup, target_dir};
 
 /// The only target with committed baselines, and the one that the workflows' matrix calls by this name.
 const PLATFORM: &str = "x86_64-linux";
@@ -62,7 +62,7 @@ pub fn run() -> anyhow::Result<Ended> {
 /// Builds what the scenarios run: Tollgate and the double.
 fn prepare(act: PathBuf) -> anyhow::Result<Proof> {
     let environment = setup::ensure(setup::Need::Build)?;
-    succeed(cargo(&environment).args(["build", "--release", "--locked", "--workspace", "--bins", "--examples"]))?;
+    build(&environment)?;
     let built = target_dir()?.join("release");
     let folder = tools::folder()?.join("runner");
     _ = fs::remove_dir_all(&folder);

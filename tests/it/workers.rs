@@ -124,7 +124,7 @@ fn an_orderly_worker_is_recorded_in_full() {
 fn the_layout_of_a_launch_follows_from_seed_and_position() {
     let fixture = Fixture::new(&[]);
     let of = |id| fixture.run_as(id, &Cancel::new()).unwrap().stages;
-    // The helper's figures depend on the stack offset in the request, and on nothing else.
+    // The helper's figures depend on the shift in the request, and on nothing else.
     assert_eq!(of(3), of(3));
     assert_ne!(of(3), of(4));
 }

@@ -1,11 +1,17 @@
 //! The command line: its shape and its help. What the commands do is `commands`' business.
 
+mod examples;
+mod forge;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use examples::*;
+pub use forge::{CommentWhen, ForgeArgs, PostArgs, PublishArgs};
 
 use crate::commands::{self, ui::Ui};
 use crate::config;
@@ -30,96 +36,6 @@ pub struct Cli {
     #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, env = "TOLLGATE_COLOR", value_name = "WHEN")]
     color: Colour,
 }
-
-/// What `--help` shows before the exit codes.
-const EXAMPLES: &str = "\
-A first go:
-  tollgate init                      look for .wasm files, write tollgate.yml and a first baseline
-  tollgate list                      what a run measures and what it costs
-  tollgate run                       measure, compare, decide
-  tollgate run --update-baselines    accept what was measured
-";
-
-/// Examples of each command; of those that decide, `--help` also shows the exit codes.
-const RUN_EXAMPLES: &str = "\
-Examples:
-  tollgate run                                         all samples up to the tier `pr`, on all backends
-  tollgate run --sample 'fib*' --backend cranelift     some of them
-  tollgate run --sample build/filter.wasm              a module that the configuration does not list
-  tollgate run --stage jit --budget 30s                validate, compile, instantiate and execute only
-  tollgate run --base-ref origin/main                  against that revision, measured in the same blocks
-  tollgate run --base-worker old/tollgate              against another executable, such as one with an older Wasmer
-  tollgate run --shard 2/4 --out shard-2               the second of four parts; `tollgate merge` puts them together
-  tollgate run --update-baselines --reason \"why\"       accept what was measured, also where it got worse
-";
-const COMPARE_EXAMPLES: &str = "\
-Examples:
-  tollgate compare main/tollgate-out tollgate-out      this branch beside the main one
-  tollgate compare old.json new.json --verbose         every cell, also what did not change
-";
-const JUDGE_EXAMPLES: &str = "\
-Examples:
-  tollgate judge tollgate-out                          decide again, also on a run that was killed
-  tollgate judge results.json --baselines baselines    by the baselines as they are now
-  tollgate judge results.json --config strict.yml      by other thresholds and another `fail-on`
-";
-const MERGE_EXAMPLES: &str = "\
-Examples:
-  tollgate merge downloads --out tollgate-out --shards 4   every results.json below that folder, put together
-  tollgate merge 1/results.json 2/results.json --out all   two of them, by name; then: tollgate judge all
-
-Exit codes:
-  0    every shard is there as a whole
-  2    could not run: nothing was found, or the results are not shards of one run; nothing is written
-  3    a shard is missing, there more than once, or was stopped: results are written, with its cells broken
-";
-const REPORT_EXAMPLES: &str = "\
-Examples:
-  tollgate report tollgate-out --verbose               every cell
-  tollgate report results.json --format markdown       for a pull request
-";
-const POST_EXAMPLES: &str = "\
-Examples:
-  tollgate post                                        tell of tollgate-out/results.json; GITHUB_TOKEN lets it comment
-  tollgate post --comment false --status               no comment, but a commit status
-  tollgate post --comment-key arm                      a second comment, beside that of another job
-
-What cannot be told, for want of a token, a permission or a network, is a warning: the exit code is the verdict's.
-";
-const PUBLISH_EXAMPLES: &str = "\
-Examples:
-  tollgate publish --workflow .github/workflows/tollgate.yml
-
-It runs in a workflow that a `workflow_run` event starts, with `actions: read` and `pull-requests: write`; it needs no
-checkout. Exit codes: 0 where it posted or rightly did nothing, 2 otherwise.
-";
-const LIST_EXAMPLES: &str = "\
-Examples:
-  tollgate list --tier smoke                           what a run of that tier takes
-  tollgate list --sample 'fib*' --format json          the same filters as of `tollgate run`, for programs
-";
-const NOISE_EXAMPLES: &str = "\
-Examples:
-  tollgate noise                                       what a run of the tier `pr` finds here, and what it does not
-  tollgate noise --backend cranelift --budget 2m       on one backend
-  tollgate noise --results tollgate-noise              the same figures again, without measuring
-";
-const REPLAY_EXAMPLES: &str = "\
-Examples:
-  tollgate replay launches.jsonl.gz                         our rule beside those of the field
-  tollgate replay quiet.jsonl busy.jsonl --verbose          each by itself; each cell, and the sources
-  tollgate replay launches.jsonl.gz --tolerance 0,2 --cells 60 --most-pairs 12
-
-A recording has one JSON object a line, plain or packed with gzip:
-  {\"planted\": 0.02, \"blocks\": [{\"exec\": [[\"A\", [18438, …]], [\"B\", [18790, …]], …]}, …]}
-`planted` is the slowdown of side B as a share of its time. A block has two observations of each side
-for each cell, in nanoseconds.
-";
-const INIT_EXAMPLES: &str = "\
-Examples:
-  tollgate init                                        for the modules here and below
-  tollgate init plugins --no-baseline                  the configuration only, to complete it first
-";
 
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -395,89 +311,6 @@ pub struct ReportArgs {
 
     #[command(flatten)]
     pub show: Show,
-}
-
-/// When to write the sticky comment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum CommentWhen {
-    /// On a pull request whose token may comment; on one from a fork, say that it may not.
-    Auto,
-    /// Always try, and warn where it cannot be done.
-    True,
-    False,
-}
-
-/// How the forge is spoken to. Where it is and who asks comes from the GITHUB_* variables.
-#[derive(Debug, Clone, Args)]
-pub struct ForgeArgs {
-    /// Tells this comment from those of other jobs on the same pull request: letters, digits, `.`, `_` and `-`.
-    #[arg(long, default_value = "tollgate", env = "TOLLGATE_COMMENT_KEY", value_name = "KEY", value_parser = comment_key)]
-    pub comment_key: String,
-
-    /// Login whose comments count as ours, beside that of the forge's own jobs, such as the bot that the token belongs to.
-    /// Repeatable.
-    #[arg(long, value_name = "LOGIN")]
-    pub comment_author: Vec<String>,
-
-    /// Set a commit status too, named after the comment's key; needs `statuses: write`.
-    #[arg(long)]
-    pub status: bool,
-
-    /// Time for everything that is said to the forge, waiting for its limits included.
-    #[arg(long, default_value = "90s", value_parser = humantime::parse_duration, env = "TOLLGATE_FORGE_DEADLINE")]
-    pub forge_deadline: Duration,
-}
-
-#[derive(Debug, Args)]
-pub struct PostArgs {
-    /// A results.json, the journal of a run that died, or a folder that holds either.
-    #[arg(long, default_value = "tollgate-out/results.json", value_name = "FILE")]
-    pub results: PathBuf,
-
-    /// Write the sticky comment.
-    #[arg(long, value_enum, default_value_t = CommentWhen::Auto, env = "TOLLGATE_COMMENT", value_name = "WHEN")]
-    pub comment: CommentWhen,
-
-    #[command(flatten)]
-    pub forge: ForgeArgs,
-
-    /// Where the baselines lie that annotations point to.
-    #[command(flatten)]
-    pub places: Places,
-
-    /// Folder for report.json and report.md [default: that of the results].
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub struct PublishArgs {
-    /// Name of the artifact of the measuring run that holds results.json and nothing else.
-    #[arg(long, default_value = "tollgate-results", value_name = "NAME")]
-    pub artifact: String,
-
-    /// The workflow that measures, such as `.github/workflows/tollgate.yml`; runs of others are left alone
-    /// [default: any that the base revision has].
-    #[arg(long, env = "TOLLGATE_WORKFLOW", value_name = "PATH")]
-    pub workflow: Option<String>,
-
-    /// Path of the configuration within the repository.
-    #[arg(long, env = "TOLLGATE_CONFIG", default_value = config::FILE_NAME, value_name = "PATH")]
-    pub config: String,
-
-    /// Path of the baselines within the repository [default: `baselines` in the configuration].
-    #[arg(long, env = "TOLLGATE_BASELINES", value_name = "PATH")]
-    pub baselines: Option<String>,
-
-    #[command(flatten)]
-    pub forge: ForgeArgs,
-}
-
-/// A key that needs no escaping where it is written: within a hidden line of the comment, and as the name of a status.
-fn comment_key(text: &str) -> Result<String, String> {
-    let fits = (1..=64).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    if fits { Ok(text.to_owned()) } else { Err("a key has 1 to 64 letters, digits, `.`, `_` or `-`".to_owned()) }
 }
 
 #[derive(Debug, Args)]

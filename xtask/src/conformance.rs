@@ -65,8 +65,7 @@ pub fn run(logs: Option<PathBuf>, test: impl FnOnce() -> anyhow::Result<Command>
             }
             fs::create_dir_all(&logs)?;
             let mut command = test()?;
-            // With what is otherwise ignored: the tests that need the recorded events.
-            command.args(["--test", "it", "--", "forge::", "--include-ignored"]);
+            command.args(["--test", "it", "--", "forge::"]);
             super::succeed(command.env(LOGS, &logs).env(PAYLOADS, &events))?;
             logs
         }

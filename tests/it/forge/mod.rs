@@ -311,8 +311,7 @@ impl Job {
 
 /// The event of a pull request from somebody's repository, with the fields that runners give and some beside them.
 fn event(number: u64, owner: &str, id: u64) -> Value {
-    let repository =
-        |id: u64, owner: &str| json!({"id": id, "name": "widgets", "full_name": format!("{owner}/widgets")});
+    let repository = |id: u64, owner: &str| json!({"id": id, "name": "widgets", "full_name": format!("{owner}/widgets"), "owner": {"login": owner}});
     json!({
         "action": "synchronize", "number": number, "repository": repository(1, "acme"), "sender": {"login": owner},
         "pull_request": {

@@ -1,22 +1,29 @@
-//! Events as GitHub really sends them, and what becomes of them when they come from a fork.
+//! Events as GitHub sends them, and what becomes of them when they come from a fork.
 //!
-//! Invariants: the events come from npm's `@octokit/webhooks-examples`, which `cargo xtask conformance` fetches and names in the
-//! environment; `cargo test` alone reports these tests as ignored. Forks are derived, because there are none among the events.
+//! Invariants: the event that all tests here use is always among them; `cargo xtask conformance` fetches those that npm's
+//! `@octokit/webhooks-examples` has recorded, names them in the environment, and they are tried as well. Forks are derived, because
+//! there are none among the recorded ones.
 
 use serde_json::{Value, json};
 
-use super::{Forge, Job, TOKEN, recorded};
+use super::{Forge, Job, TOKEN, event, publish, recorded};
 
-/// Where the events are.
+/// Where the recorded events are.
 const PAYLOADS: &str = "TOLLGATE_WEBHOOK_EXAMPLES";
 
-/// All recorded events of a name.
-fn events(name: &str) -> Vec<Value> {
-    let path =
-        std::env::var(PAYLOADS).unwrap_or_else(|_| panic!("{PAYLOADS} is not set; run `cargo xtask conformance`"));
+/// Our own event, and all recorded ones of a name, of which there are at least so many.
+fn events(own: Value, name: &str, at_least: usize) -> Vec<Value> {
+    let Some(path) = std::env::var_os(PAYLOADS) else { return vec![own] };
     let all: Vec<Value> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let named = all.into_iter().filter(|one| one["name"] == name);
-    named.flat_map(|mut one| one["examples"].as_array_mut().map(std::mem::take).unwrap_or_default()).collect()
+    let recorded: Vec<_> =
+        named.flat_map(|mut one| one["examples"].as_array_mut().map(std::mem::take).unwrap_or_default()).collect();
+    assert!(recorded.len() >= at_least, "{} of {name}", recorded.len());
+    [vec![own], recorded].concat()
+}
+
+fn pull_requests() -> Vec<Value> {
+    events(event(7, "acme", 1), "pull_request", 21)
 }
 
 /// A forge that has the pull request of an event.
@@ -37,11 +44,8 @@ fn forge_of(event: &Value) -> (Forge, String) {
 }
 
 #[test]
-#[ignore = "needs GitHub's recorded events; `cargo xtask conformance` fetches them"]
-fn every_recorded_pull_request_gets_its_comment() {
-    let events = events("pull_request");
-    assert!(events.len() > 20, "{}", events.len());
-    for event in &events {
+fn every_pull_request_gets_its_comment() {
+    for event in &pull_requests() {
         let (forge, repository) = forge_of(event);
         let job = Job::new(&forge, &recorded().regressed).set("GITHUB_REPOSITORY", &repository).event(event);
         job.post(&["--status"]).exits(1);
@@ -53,9 +57,8 @@ fn every_recorded_pull_request_gets_its_comment() {
 }
 
 #[test]
-#[ignore = "needs GitHub's recorded events; `cargo xtask conformance` fetches them"]
-fn recorded_pull_requests_made_into_forks_get_a_notice() {
-    for event in &events("pull_request") {
+fn pull_requests_made_into_forks_get_a_notice() {
+    for event in &pull_requests() {
         let (forge, repository) = forge_of(event);
         let mut deleted = event.clone();
         deleted["pull_request"]["head"]["repo"] = Value::Null;
@@ -73,11 +76,8 @@ fn recorded_pull_requests_made_into_forks_get_a_notice() {
 }
 
 #[test]
-#[ignore = "needs GitHub's recorded events; `cargo xtask conformance` fetches them"]
-fn recorded_workflow_runs_are_understood() {
-    let events = events("workflow_run");
-    assert!(events.len() >= 3, "{}", events.len());
-    for event in &events {
+fn workflow_runs_are_understood() {
+    for event in &events(publish::ended(), "workflow_run", 3) {
         let run = &event["workflow_run"];
         let repository = event["repository"]["full_name"].as_str().unwrap();
         let (owner, name) = repository.split_once('/').unwrap();
@@ -91,18 +91,18 @@ fn recorded_workflow_runs_are_understood() {
             event["workflow_run"]["path"] = ".github/workflows/test.yml".into();
         }
         let event = &event;
-        let publish = |event: &Value| {
+        let published = |event: &Value| {
             let job =
                 Job::new(&forge, "").set("GITHUB_EVENT_NAME", "workflow_run").set("GITHUB_REPOSITORY", repository);
             job.event(event).publish(&[])
         };
         if run["repository"]["id"] != event["repository"]["id"] {
             // One of them was put together of two repositories, which is what somebody who cheats would do.
-            publish(event).exits(2).says(&["another repository"]);
+            published(event).exits(2).says(&["another repository"]);
             continue;
         }
         // As recorded: of a push, mostly. Then as if of a fork's pull request, which is gone.
-        let told = publish(event);
+        let told = published(event);
         told.exits(0).says(&["nothing posted"]);
         if run["event"] != "pull_request" {
             told.says(&[run["event"].as_str().unwrap()]);
@@ -111,7 +111,7 @@ fn recorded_workflow_runs_are_understood() {
         fork["workflow_run"]["event"] = "pull_request".into();
         fork["workflow_run"]["pull_requests"] = json!([]);
         fork["workflow_run"]["head_repository"]["id"] = 7_654_321.into();
-        publish(&fork).exits(0).says(&["no open pull request"]);
+        published(&fork).exits(0).says(&["no open pull request"]);
         assert_eq!(forge.ours(), [""; 0]);
     }
 }

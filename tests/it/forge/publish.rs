@@ -34,7 +34,7 @@ fn results(text: &str) -> Value {
 }
 
 /// The event of that run's end.
-fn ended() -> Value {
+pub(super) fn ended() -> Value {
     let repository = |id: u64, owner: &str| json!({"id": id, "name": "widgets", "full_name": format!("{owner}/widgets"), "owner": {"login": owner}});
     json!({
         "action": "completed", "repository": repository(1, "acme"), "workflow_run": {
